@@ -1,1 +1,30 @@
-//! placeholder
+//! The intermediate representation of cnnc: what a network is and what it means.
+//!
+//! * [`types`], [`tensor`], [`attrs`], [`expr`]: the vocabulary (element types, shapes, constants, attributes, scalar expressions).
+//! * [`graph`]: the program, a directed acyclic graph of operators over petgraph.
+//! * [`schema`], [`class`], [`ops`]: what an operator is. One operator is one file in `ops/` and one line in its list.
+//! * [`text`]: the textual form; printing and parsing are inverse.
+//! * [`verify`]: the invariants every graph keeps. [`rewrite`]: patterns and patches.
+//! * [`interp`]: the interpreter, the oracle that compiled code is held against.
+//!
+//! Deliberately absent: protobuf, Cranelift, files and threads.
+
+pub mod attrs;
+pub mod class;
+pub mod compose;
+pub mod expr;
+pub mod graph;
+pub mod ops;
+pub mod schema;
+pub mod tensor;
+pub mod types;
+
+pub use attrs::{AttrValue, Attrs};
+pub use class::Semantics;
+pub use compose::Composer;
+pub use expr::{Ex, ScalarExpr};
+pub use graph::{Graph, NodeId, NodeKind, Value};
+pub use ops::OpKind;
+pub use schema::{Cx, OpDef, TypeError};
+pub use tensor::Tensor;
+pub use types::{DType, Dim, Layout, TensorType};

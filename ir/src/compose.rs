@@ -1,0 +1,129 @@
+//! Writing an operator as a graph of simpler ones ([`Semantics::Compose`]).
+
+use crate::attrs::{AttrValue, Attrs};
+use crate::class::Semantics;
+use crate::graph::{Graph, Op, Value};
+use crate::ops::OpKind;
+use crate::schema::{Cx, TypeError};
+use crate::tensor::Tensor;
+use crate::types::{DType, TensorType};
+
+/// A body under construction. Its inputs are the node's given operands in order.
+pub struct Composer {
+    graph: Graph,
+    inputs: Vec<Option<Value>>,
+}
+
+impl Composer {
+    pub fn new(cx: &Cx) -> Composer {
+        let mut graph = Graph::new(cx.def.name);
+        let inputs = cx
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(i, a)| a.map(|a| graph.add_input(&format!("x{i}"), a.ty.clone())))
+            .collect();
+        Composer { graph, inputs }
+    }
+
+    /// Operand `i` of the node, if given.
+    pub fn get(&self, i: usize) -> Option<Value> {
+        self.inputs.get(i).copied().flatten()
+    }
+    /// Operand `i` of the node; call only where `infer` made sure that it is there.
+    pub fn arg(&self, i: usize) -> Value {
+        self.get(i).expect("a required operand")
+    }
+    pub fn ty(&self, v: Value) -> &TensorType {
+        self.graph.ty(v)
+    }
+    pub fn constant(&mut self, t: Tensor) -> Value {
+        self.graph.add_constant("", t)
+    }
+    /// A one-dimensional i64 constant: axes, shapes.
+    pub fn ints(&mut self, values: &[i64]) -> Value {
+        self.constant(Tensor::ints(values))
+    }
+    /// A scalar constant of that type.
+    pub fn scalar(&mut self, dtype: DType, value: f64) -> Value {
+        self.constant(Tensor::scalar_f64(dtype, value))
+    }
+    /// Adds an operator with one output.
+    pub fn op(&mut self, kind: OpKind, inputs: &[Value]) -> Result<Value, TypeError> {
+        self.with(kind, inputs, [])
+    }
+    /// Adds an operator with attributes and one output.
+    pub fn with<const N: usize>(
+        &mut self,
+        kind: OpKind,
+        inputs: &[Value],
+        attrs: [(&str, AttrValue); N],
+    ) -> Result<Value, TypeError> {
+        self.graph.op(
+            kind,
+            inputs,
+            attrs.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
+        )
+    }
+    /// Adds an operator with optional operands and several outputs; returns them.
+    pub fn multi(
+        &mut self,
+        kind: OpKind,
+        inputs: Vec<Option<Value>>,
+        attrs: Attrs,
+        outputs: usize,
+    ) -> Result<Vec<Value>, TypeError> {
+        let op = Op {
+            kind,
+            attrs,
+            bodies: Vec::new(),
+            epilogue: None,
+        };
+        let node = self.graph.add(op, inputs, &vec![""; outputs], "")?;
+        Ok((0..outputs as u32)
+            .map(|slot| Value { node, slot })
+            .collect())
+    }
+    /// Reduces over `axes`, which stay as extents of 1 where `keepdims`.
+    pub fn reduce(
+        &mut self,
+        kind: OpKind,
+        x: Value,
+        axes: &[i64],
+        keepdims: bool,
+    ) -> Result<Value, TypeError> {
+        let axes = self.ints(axes);
+        self.with(
+            kind,
+            &[x, axes],
+            [("keepdims", AttrValue::Int(keepdims.into()))],
+        )
+    }
+    /// The same elements under another shape.
+    pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Result<Value, TypeError> {
+        let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let shape = self.ints(&dims);
+        self.with(
+            OpKind::Reshape,
+            &[x, shape],
+            [("allowzero", AttrValue::Int(1))],
+        )
+    }
+    pub fn transpose(&mut self, x: Value, perm: &[usize]) -> Result<Value, TypeError> {
+        self.with(
+            OpKind::Transpose,
+            &[x],
+            [(
+                "perm",
+                AttrValue::Ints(perm.iter().map(|&p| p as i64).collect()),
+            )],
+        )
+    }
+    /// The finished meaning: `outputs` are the node's outputs in order.
+    pub fn finish(mut self, outputs: &[Value]) -> Result<Semantics, TypeError> {
+        for (i, &v) in outputs.iter().enumerate() {
+            self.graph.add_output(&format!("y{i}"), v);
+        }
+        Ok(Semantics::Compose(Box::new(self.graph)))
+    }
+}

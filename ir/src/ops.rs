@@ -1,0 +1,50 @@
+//! The list of operators: one line here, one file in `ops/`. The list is closed, so that a forgotten facet is a compile error; a
+//! file that is not listed fails the tidy test.
+
+use crate::schema::OpDef;
+
+mod reduction;
+
+macro_rules! operators {
+    ($($variant:ident $module:ident)*) => {
+        $(mod $module;)*
+
+        /// Every operator cnnc knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum OpKind { $($variant),* }
+
+        impl OpKind {
+            /// All operators in the order of the list.
+            pub const ALL: &'static [OpKind] = &[$(OpKind::$variant),*];
+
+            /// The operator's definition.
+            pub fn def(self) -> &'static OpDef {
+                match self { $(OpKind::$variant => &$module::DEF),* }
+            }
+
+            /// The operator's file stem in `ops/`.
+            pub fn module(self) -> &'static str {
+                match self { $(OpKind::$variant => stringify!($module)),* }
+            }
+        }
+    };
+}
+
+operators! {
+    Add add
+    Gather gather
+    ReduceSum reduce_sum
+    Relu relu
+    Reshape reshape
+    Transpose transpose
+}
+
+impl OpKind {
+    /// Finds an operator by domain (`""` is ai.onnx) and name.
+    pub fn find(domain: &str, name: &str) -> Option<OpKind> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|k| k.def().name == name && k.def().domain == domain)
+    }
+}
