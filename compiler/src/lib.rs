@@ -1,1 +1,6 @@
-//! placeholder
+//! cnnc, the compiler: ONNX or a native description in, one artefact of native code out.
+//!
+//! The stages, left to right; a module imports only to its left:
+//! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
+
+pub mod memory;

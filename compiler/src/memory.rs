@@ -1,0 +1,3 @@
+//! The memory planner: where every value lives.
+
+pub mod view;
