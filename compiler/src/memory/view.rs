@@ -49,17 +49,14 @@ impl View {
     /// Whether the elements lie dense in row-major order (extents of 1 have no say).
     pub fn is_dense(&self) -> bool {
         let mut expected = 1;
+        for (dim, &stride) in self.dims.iter().zip(&self.strides).rev() {
+            match dim {
+                Extent::Fixed(1) => {}
+                Extent::Fixed(n) if stride == expected => expected *= *n as i64,
+                _ => return false,
+            }
+        }
         self.layout == Layout::Plain
-            && self
-                .dims
-                .iter()
-                .zip(&self.strides)
-                .rev()
-                .all(|(d, &s)| match d {
-                    Extent::Fixed(1) => true,
-                    Extent::Fixed(n) => s == std::mem::replace(&mut expected, expected * *n as i64),
-                    Extent::Slot { .. } => false,
-                })
     }
 }
 
