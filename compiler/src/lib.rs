@@ -3,4 +3,5 @@
 //! The stages, left to right; a module imports only to its left:
 //! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
 
+pub mod kernel;
 pub mod memory;

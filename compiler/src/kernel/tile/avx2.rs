@@ -1,0 +1,111 @@
+//! AVX2 + FMA: VEX encodings, 16 registers, tails by `vmaskmovps` with the mask in the last register.
+
+use super::emit::{Op, Span};
+use super::x86::{Encoding, Row};
+use super::{Lanes, Target};
+use Code::*;
+use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
+
+/// The register that holds the mask of a partial vector.
+const MASK: usize = 15;
+
+pub struct Avx2;
+
+impl Encoding for Avx2 {
+    const EMBEDS_BROADCAST: bool = false;
+
+    fn registers(partial: bool) -> usize {
+        Target::Avx2.registers() - usize::from(partial)
+    }
+
+    fn reach(_bytes: i64) -> Option<i64> {
+        None
+    }
+
+    fn register(lanes: Lanes, index: usize) -> Register {
+        let first = match lanes {
+            Lanes::Four => Register::XMM0,
+            Lanes::Eight => Register::YMM0,
+            Lanes::Sixteen => Register::ZMM0,
+        };
+        first + index as u32
+    }
+
+    fn code(row: Row, lanes: Lanes) -> Code {
+        let [four, eight] = match row {
+            Row::Load => [VEX_Vmovups_xmm_xmmm128, VEX_Vmovups_ymm_ymmm256],
+            Row::Store => [VEX_Vmovups_xmmm128_xmm, VEX_Vmovups_ymmm256_ymm],
+            Row::Broadcast => [VEX_Vbroadcastss_xmm_m32, VEX_Vbroadcastss_ymm_m32],
+            Row::Copy => [VEX_Vmovaps_xmm_xmmm128, VEX_Vmovaps_ymm_ymmm256],
+            Row::Zero => [VEX_Vxorps_xmm_xmm_xmmm128, VEX_Vxorps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::MulAdd) => [
+                VEX_Vfmadd231ps_xmm_xmm_xmmm128,
+                VEX_Vfmadd231ps_ymm_ymm_ymmm256,
+            ],
+            Row::Arithmetic(Op::Add) => [VEX_Vaddps_xmm_xmm_xmmm128, VEX_Vaddps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::Mul) => [VEX_Vmulps_xmm_xmm_xmmm128, VEX_Vmulps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::Max) => [VEX_Vmaxps_xmm_xmm_xmmm128, VEX_Vmaxps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::Min) => [VEX_Vminps_xmm_xmm_xmmm128, VEX_Vminps_ymm_ymm_ymmm256],
+        };
+        match lanes {
+            Lanes::Four => four,
+            Lanes::Eight => eight,
+            Lanes::Sixteen => INVALID,
+        }
+    }
+
+    fn constant(lanes: Lanes, to: usize, value: f32) -> Result<Vec<Instruction>, IcedError> {
+        let broadcast = if lanes == Lanes::Four {
+            VEX_Vbroadcastss_xmm_xmm
+        } else {
+            VEX_Vbroadcastss_ymm_xmm
+        };
+        let low = Self::register(Lanes::Four, to);
+        Ok(vec![
+            Instruction::with2(Mov_r32_imm32, Register::EAX, value.to_bits())?,
+            Instruction::with2(VEX_Vmovd_xmm_rm32, low, Register::EAX)?,
+            Instruction::with2(broadcast, Self::register(lanes, to), low)?,
+        ])
+    }
+
+    /// One byte of ones per valid lane, sign-extended to lanes.
+    fn mask(partial: Span) -> Result<Vec<Instruction>, IcedError> {
+        let bytes = (1u64 << (8 * u32::from(partial.valid))) - 1;
+        let low = Self::register(Lanes::Four, MASK);
+        Ok(vec![
+            Instruction::with2(Mov_r64_imm64, Register::RAX, bytes)?,
+            Instruction::with2(VEX_Vmovq_xmm_rm64, low, Register::RAX)?,
+            Instruction::with2(
+                VEX_Vpmovsxbd_ymm_xmmm64,
+                Self::register(Lanes::Eight, MASK),
+                low,
+            )?,
+        ])
+    }
+
+    fn masked_load(
+        lanes: Lanes,
+        to: Register,
+        from: MemoryOperand,
+    ) -> Result<Instruction, IcedError> {
+        let code = if lanes == Lanes::Four {
+            VEX_Vmaskmovps_xmm_xmm_m128
+        } else {
+            VEX_Vmaskmovps_ymm_ymm_m256
+        };
+        Instruction::with3(code, to, Self::register(lanes, MASK), from)
+    }
+
+    fn masked_store(
+        lanes: Lanes,
+        from: Register,
+        to: MemoryOperand,
+    ) -> Result<Instruction, IcedError> {
+        let code = if lanes == Lanes::Four {
+            VEX_Vmaskmovps_m128_xmm_xmm
+        } else {
+            VEX_Vmaskmovps_m256_ymm_ymm
+        };
+        Instruction::with3(code, to, Self::register(lanes, MASK), from)
+    }
+}

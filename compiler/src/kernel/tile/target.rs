@@ -1,0 +1,119 @@
+//! The machine table: what each target offers, and the tile shapes that keep it busy.
+
+use super::{Lanes, Source, Step, Tile};
+use std::fmt;
+
+/// An instruction set a tile can be assembled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// x86-64 with AVX-512 F and VL: 32 registers of 16 lanes, operands broadcast from memory.
+    Avx512,
+    /// x86-64 with AVX2 and FMA: 16 registers of 8 lanes.
+    Avx2,
+    /// Cranelift's 128-bit vectors, on any architecture.
+    Clif128 {
+        /// Whether the code generator's instruction set has a fused multiply-add; without it products are rounded
+        /// before they are added.
+        fma: bool,
+    },
+}
+
+/// A register block of full-width columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub pixels: usize,
+    pub columns: usize,
+}
+
+impl Target {
+    /// The widest vector.
+    pub const fn lanes(self) -> Lanes {
+        match self {
+            Target::Avx512 => Lanes::Sixteen,
+            Target::Avx2 => Lanes::Eight,
+            Target::Clif128 { .. } => Lanes::Four,
+        }
+    }
+
+    /// Vector registers.
+    pub const fn registers(self) -> usize {
+        match self {
+            Target::Avx512 => 32,
+            Target::Avx2 | Target::Clif128 { .. } => 16,
+        }
+    }
+
+    /// Robust register blocks, best first. The first is for plenty of pixels and channels; the others trade one for the
+    /// other, down to a single row of a matrix product.
+    pub const fn shapes(self) -> &'static [Shape] {
+        const fn shape(pixels: usize, columns: usize) -> Shape {
+            Shape { pixels, columns }
+        }
+        const AVX512: &[Shape] = &[
+            shape(14, 2),
+            shape(28, 1),
+            shape(9, 3),
+            shape(7, 4),
+            shape(4, 7),
+            shape(1, 8),
+        ];
+        const AVX2: &[Shape] = &[
+            shape(6, 2),
+            shape(12, 1),
+            shape(4, 3),
+            shape(3, 4),
+            shape(2, 6),
+            shape(1, 8),
+        ];
+        const CLIF128: &[Shape] = &[shape(3, 4), shape(6, 2), shape(12, 1), shape(1, 8)];
+        match self {
+            Target::Avx512 => AVX512,
+            Target::Avx2 => AVX2,
+            Target::Clif128 { .. } => CLIF128,
+        }
+    }
+
+    /// Accumulators a tile may hold in registers beside the ones its reduction and `epilogue` work with.
+    pub fn accumulators(self, source: Source, epilogue: &[Step], partial: bool) -> usize {
+        self.registers() - self.scratch(source, epilogue, partial)
+    }
+
+    /// Registers needed beside the accumulators.
+    fn scratch(self, source: Source, epilogue: &[Step], partial: bool) -> usize {
+        let reduction = match (self, source) {
+            (Target::Avx512, Source::Broadcast) => 1,
+            _ => 2,
+        };
+        let steps = epilogue.iter().map(Step::scratch).max().unwrap_or(0);
+        let mask = usize::from(partial && self == Target::Avx2);
+        reduction.max(steps) + mask
+    }
+
+    /// Registers `tile` needs in all.
+    pub(super) fn needed(self, tile: &Tile) -> usize {
+        let partial = tile.columns.iter().any(|column| column.is_partial());
+        tile.pixels.len() * tile.columns.len() + self.scratch(tile.source, &tile.epilogue, partial)
+    }
+}
+
+impl Step {
+    /// Registers the step works with: its constants and temporaries.
+    fn scratch(&self) -> usize {
+        match self {
+            Step::AddResidual | Step::Max(_) | Step::Min(_) | Step::Scale(_) => 1,
+            Step::LeakyRelu(_) => 3,
+            Step::Gate { .. } => 5,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Target::Avx512 => "avx512",
+            Target::Avx2 => "avx2",
+            Target::Clif128 { fma: true } => "clif128+fma",
+            Target::Clif128 { fma: false } => "clif128",
+        })
+    }
+}
