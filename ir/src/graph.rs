@@ -302,7 +302,7 @@ impl Graph {
         .into()
     }
 
-    /// Types of the outputs an operator would have on these operands.
+    /// Types of the outputs an operator would have on these operands; refuses those too large for any memory.
     pub fn infer(
         &self,
         op: &Op,
@@ -321,7 +321,13 @@ impl Graph {
         if let (Some(e), Some(t)) = (&op.epilogue, types.first_mut()) {
             t.dtype = e.expr.dtype();
         }
-        Ok(types)
+        match types.iter().take(outputs).find(|ty| !ty.fits_memory()) {
+            Some(ty) => Err(TypeError::TooLarge {
+                op: op.kind.def().name,
+                shape: ty.to_string(),
+            }),
+            None => Ok(types),
+        }
     }
 
     /// Runs `f` with what the operator may look at: attributes, operand types and constant operands.

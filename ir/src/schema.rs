@@ -5,7 +5,7 @@ use crate::attrs::{AttrKind, AttrValue, Attrs};
 use crate::class::Semantics;
 use crate::graph::Graph;
 use crate::tensor::Tensor;
-use crate::types::{DType, Dim, TensorType, broadcast};
+use crate::types::{DType, Dim, MAX_BYTES, TensorType, broadcast};
 use thiserror::Error;
 
 /// The newest opset of the standard domain that the schemas describe.
@@ -236,7 +236,7 @@ pub enum TypeError {
     #[error("{op}: {message} (not supported)")]
     Unsupported { op: &'static str, message: String },
     #[error(
-        "{op}: result of shape [{shape}] is too large: its element count or byte size overflows the limit"
+        "{op}: result of shape {shape} is too large for memory: its size overflows the limit of {MAX_BYTES} bytes"
     )]
     TooLarge { op: &'static str, shape: String },
 }
@@ -314,6 +314,30 @@ impl<'a> Cx<'a> {
                 .map(Dim::to_string)
                 .unwrap_or_default(),
         })
+    }
+    /// Dimension `axis` of input `i`, which must be known.
+    pub fn extent(&self, i: usize, axis: usize) -> Result<u64, TypeError> {
+        let dim = self.ty(i)?.shape.get(axis);
+        dim.and_then(Dim::fixed)
+            .ok_or_else(|| TypeError::NeedsFixed {
+                op: self.def.name,
+                input: i,
+                dim: dim.map(Dim::to_string).unwrap_or_default(),
+            })
+    }
+    /// The extent of a result that depends on data; `upper` bounds it. Unique to the node.
+    pub fn data_extent(&self, upper: Option<u64>) -> Dim {
+        Dim::sym(&format!("{}.n", self.name), upper)
+    }
+    /// The one element of constant input `i`, as an integer.
+    pub fn const_int(&self, i: usize) -> Result<i64, TypeError> {
+        match self.constant(i)?.to_i64()[..] {
+            [v] => Ok(v),
+            _ => Err(self.error(format!(
+                "input {i} must have one element, is {}",
+                self.ty(i)?
+            ))),
+        }
     }
     /// The value of input `i`, which must be a constant.
     pub fn constant(&self, i: usize) -> Result<&'a Tensor, TypeError> {

@@ -259,6 +259,15 @@ impl TensorType {
         element_count(&self.fixed_shape()?)
     }
 
+    /// Whether the bytes stay within [`MAX_BYTES`], symbolic dimensions at their bounds (unbounded ones left out).
+    pub fn fits_memory(&self) -> bool {
+        self.shape
+            .iter()
+            .filter_map(Dim::upper)
+            .try_fold(self.dtype.size() as u64, |n, d| n.checked_mul(d.max(1)))
+            .is_some_and(|n| n <= MAX_BYTES)
+    }
+
     pub fn is_fixed(&self) -> bool {
         self.shape.iter().all(|d| d.fixed().is_some())
     }
@@ -283,6 +292,9 @@ impl fmt::Display for TensorType {
         write!(f, "]{}", self.layout)
     }
 }
+
+/// Largest tensor an operator may yield, in bytes: no machine holds more, and below it no offset overflows.
+pub const MAX_BYTES: u64 = 1 << 40;
 
 /// Product of the dimensions, `None` where it would pass 2^62 (checked even when a later dimension is zero, so that no partial
 /// product can wrap).
