@@ -3,6 +3,8 @@
 
 use crate::schema::OpDef;
 
+mod geometry;
+mod pooling;
 mod reduction;
 
 macro_rules! operators {
@@ -32,7 +34,18 @@ macro_rules! operators {
 
 operators! {
     Add add
+    AveragePool average_pool
+    Conv conv
+    ConvTranspose conv_transpose
+    Flatten flatten
     Gather gather
+    GlobalAveragePool global_average_pool
+    GlobalLpPool global_lp_pool
+    GlobalMaxPool global_max_pool
+    Identity identity
+    LpPool lp_pool
+    MaxPool max_pool
+    MaxPoolIndices max_pool_indices
     ReduceSum reduce_sum
     Relu relu
     Reshape reshape
