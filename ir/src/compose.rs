@@ -119,6 +119,39 @@ impl Composer {
             )],
         )
     }
+    /// Broadcasts to that shape.
+    pub fn expand(&mut self, x: Value, shape: &[usize]) -> Result<Value, TypeError> {
+        let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let shape = self.ints(&dims);
+        self.op(OpKind::Expand, &[x, shape])
+    }
+    /// The elements `start..end` along `axis`.
+    pub fn slice(
+        &mut self,
+        x: Value,
+        axis: usize,
+        start: i64,
+        end: i64,
+    ) -> Result<Value, TypeError> {
+        let bounds = [start, end, axis as i64].map(|v| self.ints(&[v]));
+        self.op(OpKind::Slice, &[x, bounds[0], bounds[1], bounds[2]])
+    }
+    pub fn concat(&mut self, parts: &[Value], axis: usize) -> Result<Value, TypeError> {
+        self.with(
+            OpKind::Concat,
+            parts,
+            [("axis", AttrValue::Int(axis as i64))],
+        )
+    }
+    /// Elements `table` along `axis`.
+    pub fn select(&mut self, x: Value, axis: usize, table: &[i64]) -> Result<Value, TypeError> {
+        let table = self.ints(table);
+        self.with(
+            OpKind::Gather,
+            &[x, table],
+            [("axis", AttrValue::Int(axis as i64))],
+        )
+    }
     /// The finished meaning: `outputs` are the node's outputs in order.
     pub fn finish(mut self, outputs: &[Value]) -> Result<Semantics, TypeError> {
         for (i, &v) in outputs.iter().enumerate() {

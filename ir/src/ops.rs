@@ -35,8 +35,13 @@ macro_rules! operators {
 operators! {
     Add add
     AveragePool average_pool
+    Concat concat
+    Constant constant
+    ConstantOfShape constant_of_shape
     Conv conv
     ConvTranspose conv_transpose
+    Expand expand
+    EyeLike eye_like
     Flatten flatten
     Gather gather
     GlobalAveragePool global_average_pool
@@ -46,10 +51,19 @@ operators! {
     LpPool lp_pool
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
+    Range range
     ReduceSum reduce_sum
     Relu relu
     Reshape reshape
+    Shape shape
+    Size size
+    Slice slice
+    Split split
+    Squeeze squeeze
+    Tile tile
     Transpose transpose
+    Trilu trilu
+    Unsqueeze unsqueeze
 }
 
 impl OpKind {
