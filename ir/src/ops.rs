@@ -4,6 +4,7 @@
 use crate::schema::OpDef;
 
 mod geometry;
+mod indexing;
 mod pooling;
 mod reduction;
 
@@ -35,6 +36,8 @@ macro_rules! operators {
 operators! {
     Add add
     AveragePool average_pool
+    CenterCropPad center_crop_pad
+    Compress compress
     Concat concat
     Constant constant
     ConstantOfShape constant_of_shape
@@ -44,6 +47,8 @@ operators! {
     EyeLike eye_like
     Flatten flatten
     Gather gather
+    GatherElements gather_elements
+    GatherND gather_nd
     GlobalAveragePool global_average_pool
     GlobalLpPool global_lp_pool
     GlobalMaxPool global_max_pool
@@ -51,18 +56,27 @@ operators! {
     LpPool lp_pool
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
+    NonMaxSuppression non_max_suppression
+    NonZero non_zero
     Range range
     ReduceSum reduce_sum
     Relu relu
+    Reorder reorder
     Reshape reshape
+    ReverseSequence reverse_sequence
+    Scatter scatter
+    ScatterElements scatter_elements
+    ScatterND scatter_nd
     Shape shape
     Size size
     Slice slice
     Split split
     Squeeze squeeze
     Tile tile
+    TopK top_k
     Transpose transpose
     Trilu trilu
+    Unique unique
     Unsqueeze unsqueeze
 }
 
