@@ -99,6 +99,13 @@ impl Composer {
             [("keepdims", AttrValue::Int(keepdims.into()))],
         )
     }
+    /// The value under another element type; itself where it has that type.
+    pub fn cast(&mut self, x: Value, dtype: DType) -> Result<Value, TypeError> {
+        if self.ty(x).dtype == dtype {
+            return Ok(x);
+        }
+        self.with(OpKind::Cast, &[x], [("to", AttrValue::DType(dtype))])
+    }
     /// The same elements under another shape.
     pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Result<Value, TypeError> {
         let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();

@@ -54,6 +54,7 @@ operators! {
     GlobalMaxPool global_max_pool
     Identity identity
     LpPool lp_pool
+    MatMul mat_mul
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
     NonMaxSuppression non_max_suppression
