@@ -36,6 +36,7 @@ macro_rules! operators {
 operators! {
     Add add
     AveragePool average_pool
+    Cast cast
     CenterCropPad center_crop_pad
     Compress compress
     Concat concat
