@@ -1,3 +1,279 @@
 //! The memory planner: where every value lives.
+//!
+//! Values become [`View`]s of buffers, buffers become offsets in one arena. A reshape, a dense slice and a part of a dense
+//! concatenation cost nothing: they are views of another value's buffer. An elementwise operator writes over an operand that
+//! dies there. A buffer with a halo shares memory only with buffers of the same geometry, so that the halo, zeroed once, stays zero.
 
+mod aliases;
+mod assign;
+mod lifetimes;
 pub mod view;
+
+use crate::schedule::Block;
+use assign::{Buffer, Class, Interval};
+use cnnc_ir::{Dim, Layout, TensorType, Value};
+use std::collections::HashMap;
+use std::fmt::Write;
+use thiserror::Error;
+use view::{Extent, Space, View};
+
+/// Every buffer starts at a multiple of this, and ends with at least [`TAIL`] readable bytes.
+pub const ALIGN: u64 = 64;
+/// Bytes after a buffer's last element that vector loads may touch.
+pub const TAIL: u64 = 64;
+
+/// A value of a block of the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub block: usize,
+    pub value: Value,
+}
+
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    #[error(
+        "value '{name}' of type {ty}: dimension '{dim}' has no known bound; fix it with --input NAME=SHAPE"
+    )]
+    Unbounded {
+        name: String,
+        ty: String,
+        dim: String,
+    },
+    #[error("the arena needs {needed} bytes, the limit is {limit} (raise it with --max-arena)")]
+    TooLarge { needed: u64, limit: u64 },
+}
+
+/// A run-time extent: its name in the graph and its bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub name: String,
+    pub upper: u64,
+}
+
+/// Places of all values that are not constants, the arena's size and what bounds it.
+pub struct Plan {
+    places: HashMap<Key, View>,
+    /// Run-time extents, by slot number.
+    pub slots: Vec<Slot>,
+    pub arena_bytes: u64,
+    /// No plan of this schedule can need less: the largest sum of buffers alive at one time.
+    pub lower_bound: u64,
+    buffers: Vec<(String, Buffer, u64)>,
+}
+
+/// Plans the memory of a schedule.
+pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
+    let mut planner = Planner::default();
+    planner.collect_slots(schedule)?;
+    let roots = aliases::find(schedule, &planner);
+    let lives = lifetimes::find(schedule, &roots);
+    let mut buffers = Vec::new();
+    let mut number: HashMap<Key, usize> = HashMap::new();
+    for (&key, life) in &lives.by_root {
+        number.insert(key, buffers.len());
+        let (name, ty) = (&life.name, &life.ty);
+        let size = planner.byte_size(name, ty)?;
+        let class = match ty.layout {
+            Layout::Blocked { halo, .. } if halo != [0; 4] => Class::Halo {
+                geometry: planner.geometry(ty),
+            },
+            _ => Class::General,
+        };
+        buffers.push((
+            name.clone(),
+            Buffer {
+                size: (size + TAIL).next_multiple_of(ALIGN),
+                live: life.interval,
+                class,
+            },
+        ));
+    }
+    let only: Vec<Buffer> = buffers.iter().map(|b| b.1.clone()).collect();
+    let layout = assign::assign(&only);
+    if layout.bytes > limit {
+        return Err(MemoryError::TooLarge {
+            needed: layout.bytes,
+            limit,
+        });
+    }
+    let mut places = HashMap::new();
+    for (&key, alias) in &lives.views {
+        let offset = layout.offsets[number[&alias.root]];
+        let mut view = alias.view.clone();
+        view.offset += offset;
+        places.insert(key, view);
+    }
+    let buffers = buffers
+        .into_iter()
+        .zip(&layout.offsets)
+        .map(|((n, b), &o)| (n, b, o))
+        .collect();
+    Ok(Plan {
+        places,
+        slots: planner.slots,
+        arena_bytes: layout.bytes,
+        lower_bound: assign::lower_bound(&only),
+        buffers,
+    })
+}
+
+impl Plan {
+    /// Where a value that is not a constant lies.
+    pub fn view(&self, key: Key) -> Option<&View> {
+        self.places.get(&key)
+    }
+
+    /// Whether two values share their first byte: nothing needs to be done to make one the other.
+    pub fn same_place(&self, a: Key, b: Key) -> bool {
+        matches!((self.view(a), self.view(b)), (Some(a), Some(b)) if a.offset == b.offset)
+    }
+
+    /// The plan as text: one line a buffer, by offset, then peak and bound.
+    pub fn print(&self) -> String {
+        let mut out = String::new();
+        let mut buffers: Vec<_> = self.buffers.iter().collect();
+        buffers.sort_by_key(|(name, b, offset)| (*offset, b.live.first, name.clone()));
+        for (name, b, offset) in buffers {
+            let Interval { first, last } = b.live;
+            let _ = writeln!(
+                out,
+                "{offset:#10x} {:>10} bytes  live {first:>4}..{last:<4} %{name}",
+                b.size
+            );
+        }
+        let _ = writeln!(
+            out,
+            "arena {} bytes, lower bound {} bytes",
+            self.arena_bytes, self.lower_bound
+        );
+        out
+    }
+}
+
+#[derive(Default)]
+struct Planner {
+    slots: Vec<Slot>,
+    by_name: HashMap<String, u32>,
+}
+
+impl Planner {
+    /// Numbers the run-time extents of all values in schedule order.
+    fn collect_slots(&mut self, block: &Block) -> Result<(), MemoryError> {
+        for node in block
+            .graph
+            .order()
+            .into_iter()
+            .map(|id| block.graph.node(id))
+        {
+            for o in &node.outputs {
+                for d in &o.ty.shape {
+                    let Dim::Sym { name, upper } = d else {
+                        continue;
+                    };
+                    let Some(upper) = *upper else {
+                        let (name, ty) = (o.name.clone(), o.ty.to_string());
+                        return Err(MemoryError::Unbounded {
+                            name,
+                            ty,
+                            dim: d.to_string(),
+                        });
+                    };
+                    if !self.by_name.contains_key(&**name) {
+                        self.by_name
+                            .insert(name.to_string(), self.slots.len() as u32);
+                        self.slots.push(Slot {
+                            name: name.to_string(),
+                            upper,
+                        });
+                    }
+                }
+            }
+        }
+        for step in &block.steps {
+            for body in &step.bodies {
+                self.collect_slots(body)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn extents(&self, ty: &TensorType) -> Vec<Extent> {
+        ty.shape
+            .iter()
+            .map(|d| match d {
+                Dim::Fixed(n) => Extent::Fixed(*n),
+                Dim::Sym { name, upper } => Extent::Slot {
+                    index: self.by_name[&**name],
+                    upper: upper.unwrap_or(0),
+                },
+            })
+            .collect()
+    }
+
+    /// The view of a whole buffer that holds one value of that type; the offset counts from the buffer's start.
+    fn whole(&self, ty: &TensorType) -> View {
+        let dims = self.extents(ty);
+        let (offset, strides) = match ty.layout {
+            Layout::Plain => (
+                0,
+                dense(&dims.iter().map(|d| d.upper()).collect::<Vec<_>>()),
+            ),
+            Layout::Blocked { halo, .. } => {
+                let geometry = self.geometry(ty);
+                let strides = dense(&geometry);
+                let interior = i64::from(halo[0]) * strides[2] + i64::from(halo[1]) * strides[3];
+                (interior as u64 * ty.dtype.size() as u64, strides)
+            }
+        };
+        View {
+            space: Space::Arena,
+            offset,
+            dtype: ty.dtype,
+            dims,
+            strides,
+            layout: ty.layout,
+        }
+    }
+
+    /// `[N, C/block, H + halo, W + halo, block]` of a blocked type.
+    fn geometry(&self, ty: &TensorType) -> [u64; 5] {
+        let (block, halo) = match ty.layout {
+            Layout::Blocked { block, halo } => (u64::from(block), halo.map(u64::from)),
+            Layout::Plain => (1, [0; 4]),
+        };
+        let d = |i: usize| ty.shape.get(i).and_then(Dim::upper).unwrap_or(1);
+        [
+            d(0),
+            d(1).div_ceil(block),
+            d(2) + halo[0] + halo[2],
+            d(3) + halo[1] + halo[3],
+            block,
+        ]
+    }
+
+    fn byte_size(&self, name: &str, ty: &TensorType) -> Result<u64, MemoryError> {
+        let extents: Vec<u64> = match ty.layout {
+            Layout::Plain => self.extents(ty).iter().map(|d| d.upper()).collect(),
+            Layout::Blocked { .. } => self.geometry(ty).to_vec(),
+        };
+        let bytes = extents
+            .iter()
+            .try_fold(ty.dtype.size() as u64, |n, &d| n.checked_mul(d))
+            .filter(|&n| n < 1 << 46);
+        bytes.ok_or_else(|| MemoryError::Unbounded {
+            name: name.to_string(),
+            ty: ty.to_string(),
+            dim: "size overflows".to_string(),
+        })
+    }
+}
+
+/// Row-major strides.
+fn dense(extents: &[u64]) -> Vec<i64> {
+    let mut strides = vec![1; extents.len()];
+    for i in (0..extents.len().saturating_sub(1)).rev() {
+        strides[i] = strides[i + 1] * extents[i + 1].max(1) as i64;
+    }
+    strides
+}

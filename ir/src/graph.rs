@@ -153,6 +153,10 @@ impl Graph {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// The number the next node will get.
+    pub fn next_id(&self) -> u32 {
+        self.places.len() as u32
+    }
     /// Nodes in order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.places.iter().flatten().map(|&p| &self.dag[p])
@@ -421,10 +425,31 @@ impl Graph {
 
     // --- changing ---
 
+    /// Makes output number `index` another value of the same type.
+    pub fn set_output(&mut self, index: usize, v: Value) {
+        self.outputs[index].1 = v;
+    }
+
     /// Gives the node's label (provenance).
     pub fn set_label(&mut self, id: NodeId, label: &str) {
         let place = self.place(id);
         self.dag[place].label = label.to_string();
+    }
+
+    /// Takes a body out for rewriting; [`Graph::put_body`] puts it back.
+    pub fn take_body(&mut self, id: NodeId, body: usize) -> Graph {
+        let place = self.place(id);
+        match &mut self.dag[place].kind {
+            NodeKind::Op(op) => std::mem::take(&mut op.bodies[body]),
+            _ => Graph::default(),
+        }
+    }
+
+    pub fn put_body(&mut self, id: NodeId, body: usize, graph: Graph) {
+        let place = self.place(id);
+        if let NodeKind::Op(op) = &mut self.dag[place].kind {
+            op.bodies[body] = graph;
+        }
     }
 
     /// Overrides a value's type: layout assignment only, the shape must stay.

@@ -54,11 +54,11 @@ pub fn infer_global(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {
             "the input must have the shape [N,C,d..] with at least one spatial dimension, is {x}"
         )));
     }
-    let shape =
-        x.shape
-            .iter()
-            .enumerate()
-            .map(|(i, d)| if i < 2 { d.clone() } else { Dim::Fixed(1) });
+    let shape = x
+        .shape
+        .iter()
+        .enumerate()
+        .map(|(i, d)| if i < 2 { d.clone() } else { Dim::Fixed(1) });
     Ok(vec![TensorType::new(x.dtype, shape)])
 }
 
