@@ -44,6 +44,7 @@ operators! {
     ConstantOfShape constant_of_shape
     Conv conv
     ConvTranspose conv_transpose
+    DepthToSpace depth_to_space
     Expand expand
     EyeLike eye_like
     Flatten flatten
@@ -66,12 +67,14 @@ operators! {
     Reorder reorder
     Reshape reshape
     ReverseSequence reverse_sequence
+    RoiAlign roi_align
     Scatter scatter
     ScatterElements scatter_elements
     ScatterND scatter_nd
     Shape shape
     Size size
     Slice slice
+    SpaceToDepth space_to_depth
     Split split
     Squeeze squeeze
     Tile tile
@@ -80,6 +83,7 @@ operators! {
     Trilu trilu
     Unique unique
     Unsqueeze unsqueeze
+    Upsample upsample
 }
 
 impl OpKind {
