@@ -1,4 +1,15 @@
 //! Compute kernels: from the geometry of an operator to machine code that runs it.
 //!
-//! `tile` describes and assembles the innermost loops.
+//! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`depthwise`] and [`matmul`] cut a whole
+//! operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data that the code
+//! generator turns into a loop. Deliberately absent: which operator gets which plan (`select`), and memory
+//! (`memory::view`): a plan's offsets are relative to the operands.
+
+pub mod blocking;
+pub mod conv;
+pub mod depthwise;
+pub mod matmul;
+pub mod packing;
+pub mod plan;
+pub mod reduction;
 pub mod tile;

@@ -1,0 +1,287 @@
+//! Convolution as a plan of tiles: any kernel size, stride, dilation and padding, grouped or not.
+//!
+//! `y[n, oc, i, j] = bias[oc] + sum over ic, kh, kw of w[oc, ic, kh, kw] * x[n, ic, i*s - p + kh*d, j*s - p + kw*d]`
+//! (ONNX Conv). Pixels are output positions, columns output channels, and the reduction runs over the real input
+//! channels only: what a blocked layout's padding lanes hold is never multiplied.
+//!
+//! Padding costs nothing where the input has a halo of zeros; where it has none, the output is cut into regions whose
+//! tiles leave out the taps that would read it.
+
+use super::blocking::{Blocking, ChannelRange, Placement, Region, Steps, Weights};
+use super::plan::{Plan, PlanError};
+use super::reduction::{Axis, CHUNK, Segment, UNROLL, Window, chunked};
+use super::tile::{ELEMENT, Init, Source, Step, Target};
+use std::ops::Range;
+
+/// A two-dimensional convolution. Pairs are (height, width).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvGeometry {
+    pub batch: usize,
+    pub groups: usize,
+    pub in_channels: usize,
+    pub out_channels: usize,
+    pub input: [usize; 2],
+    pub kernel: [usize; 2],
+    pub strides: [usize; 2],
+    pub dilations: [usize; 2],
+    /// Top, left, bottom, right.
+    pub pads: [usize; 4],
+    pub input_placement: Placement,
+    /// Also of the residual.
+    pub output_placement: Placement,
+    pub bias: bool,
+    pub epilogue: Vec<Step>,
+}
+
+/// Plans a convolution; weights are packed from `[out_channels, in_channels/groups, kh, kw]`.
+///
+/// # Errors
+/// If the geometry is inconsistent, if the channels of a group do not align with the blocks of a layout, or if the
+/// output's channels do not lie side by side.
+pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+    conv.check()?;
+    let (group_in, group_out) = (
+        conv.in_channels / conv.groups,
+        conv.out_channels / conv.groups,
+    );
+    let grouped = conv.groups > 1;
+    aligned(
+        "input channels of a group",
+        group_in,
+        conv.input_placement.block,
+        grouped,
+    )?;
+    aligned(
+        "output channels of a group",
+        group_out,
+        conv.output_placement.block,
+        grouped,
+    )?;
+    side_by_side(&conv.output_placement, conv.out_channels)?;
+    let channels = (0..conv.groups).map(|group| ChannelRange {
+        first: group * group_out,
+        count: group_out,
+        input: conv.input_placement.channel(group * group_in),
+        padded: !grouped && conv.output_placement.block > 1,
+    });
+    let blocking = Blocking {
+        segments: conv.segments(group_in),
+        weights: Weights::Packed {
+            channel_stride: group_in * conv.window_len(),
+        },
+        channels: channels.collect(),
+        ..conv.blocking(Source::Broadcast, target)?
+    };
+    blocking.plan()
+}
+
+impl ConvGeometry {
+    /// Height and width of the output.
+    ///
+    /// # Errors
+    /// If a window is larger than the padded input, or a parameter is zero.
+    pub fn output(&self) -> Result<[usize; 2], PlanError> {
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            let (kernel, stride, dilation) =
+                (self.kernel[axis], self.strides[axis], self.dilations[axis]);
+            if kernel == 0 || stride == 0 || dilation == 0 {
+                return Err(PlanError::geometry(
+                    "a kernel size, stride or dilation",
+                    "at least 1",
+                    0,
+                ));
+            }
+            let padded = self.input[axis] + self.pads[axis] + self.pads[axis + 2];
+            let span = (kernel - 1) * dilation + 1;
+            let room = padded.checked_sub(span).ok_or_else(|| {
+                PlanError::geometry("the kernel's extent", format!("at most {padded}"), span)
+            })?;
+            output[axis] = room / stride + 1;
+        }
+        Ok(output)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let positive = |what, value: usize| {
+            if value == 0 {
+                Err(PlanError::geometry(what, "at least 1", value))
+            } else {
+                Ok(())
+            }
+        };
+        positive("the group count", self.groups)?;
+        positive(
+            "the block of the input's layout",
+            self.input_placement.block,
+        )?;
+        positive(
+            "the block of the output's layout",
+            self.output_placement.block,
+        )?;
+        for (what, channels) in [
+            ("input channels", self.in_channels),
+            ("output channels", self.out_channels),
+        ] {
+            positive(what, channels)?;
+            if channels % self.groups != 0 {
+                return Err(PlanError::geometry(
+                    what,
+                    format!("a multiple of {} groups", self.groups),
+                    channels,
+                ));
+            }
+        }
+        self.output().map(|_| ())
+    }
+
+    pub(super) fn window_len(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// What convolutions of all kinds have in common; segments, weights and channels are left to them.
+    pub(super) fn blocking(&self, source: Source, target: Target) -> Result<Blocking, PlanError> {
+        let [in_image, in_row, in_pixel] = self.input_placement.image_row_pixel();
+        let [out_image, out_row, out_pixel] = self.output_placement.image_row_pixel();
+        Ok(Blocking {
+            target,
+            source,
+            init: if self.bias { Init::Bias } else { Init::Zero },
+            epilogue: self.epilogue.clone(),
+            segments: Vec::new(),
+            weights: Weights::Packed {
+                channel_stride: self.window_len(),
+            },
+            images: self.batch,
+            regions: self.regions()?,
+            steps: Steps {
+                origin: -(self.pads[0] as i64 * in_row + self.pads[1] as i64 * in_pixel),
+                image: [in_image, out_image],
+                row: [in_row * self.strides[0] as i64, out_row],
+                pixel: [in_pixel * self.strides[1] as i64, out_pixel],
+            },
+            channels: Vec::new(),
+            input_bytes: self.batch
+                * self.in_channels
+                * self.input[0]
+                * self.input[1]
+                * size_of::<f32>(),
+            input: self.input_placement,
+            output: self.output_placement,
+        })
+    }
+
+    /// Kernel columns, then kernel rows: the axes that padding clips.
+    pub(super) fn window_axes(&self) -> [Axis; 2] {
+        let [_, row, pixel] = self.input_placement.image_row_pixel();
+        let axis = |window: usize, input: i64, filter| Axis {
+            count: self.kernel[window],
+            input: input * self.dilations[window] as i64,
+            filter,
+            window: Some(window),
+        };
+        [axis(1, pixel, 1), axis(0, row, self.kernel[1])]
+    }
+
+    /// The reduction over the input channels of one group.
+    fn segments(&self, channels: usize) -> Vec<Segment> {
+        let [columns, rows] = self.window_axes();
+        let taps = self.window_len();
+        let plane = self.input_placement.strides[1] * ELEMENT;
+        let block = self.input_placement.block;
+        if block > 1 {
+            return chunked(
+                Axis::channel(channels, ELEMENT, taps),
+                plane,
+                block,
+                &[columns, rows],
+            );
+        }
+        let all = Axis::channel(channels, plane, taps);
+        let axes = if taps == 1 {
+            return chunked(all, plane * CHUNK as i64, CHUNK, &[columns, rows]);
+        } else if channels * columns.count <= UNROLL {
+            vec![columns, all, rows]
+        } else {
+            vec![columns, rows, all]
+        };
+        vec![Segment {
+            input: 0,
+            filter: 0,
+            axes,
+        }]
+    }
+
+    /// Rectangles of output pixels whose windows lie over the same taps inside the input.
+    fn regions(&self) -> Result<Vec<Region>, PlanError> {
+        let [height, width] = self.output()?;
+        let [rows, columns] =
+            [(0, height), (1, width)].map(|(axis, count)| self.strips(axis, count));
+        let region = |(rows, ys): &(Range<usize>, Range<usize>)| {
+            let (rows, ys) = (rows.clone(), ys.clone());
+            columns.iter().map(move |(columns, xs)| Region {
+                rows: rows.clone(),
+                columns: columns.clone(),
+                window: Window::from([ys.clone(), xs.clone()]),
+            })
+        };
+        Ok(rows.iter().flat_map(region).collect())
+    }
+
+    /// Output positions along one axis, grouped by the taps that read the input or its halo.
+    fn strips(&self, axis: usize, count: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let halo = self.input_placement.halo;
+        let low = self.pads[axis] as i64 - halo[axis] as i64;
+        let high = (self.input[axis] + self.pads[axis] + halo[axis + 2]) as i64;
+        let (stride, dilation) = (self.strides[axis] as i64, self.dilations[axis] as i64);
+        let taps = |position: usize| {
+            let start = position as i64 * stride;
+            let inside = |tap: &usize| (low..high).contains(&(start + *tap as i64 * dilation));
+            let first = (0..self.kernel[axis]).find(inside);
+            let end = (0..self.kernel[axis])
+                .rfind(inside)
+                .map_or(0, |tap| tap + 1);
+            first.unwrap_or(end)..end
+        };
+        let mut strips: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for position in 0..count {
+            let taps = taps(position);
+            match strips.last_mut() {
+                Some((positions, same)) if *same == taps => positions.end = position + 1,
+                _ => strips.push((position..position + 1, taps)),
+            }
+        }
+        strips
+    }
+}
+
+/// Several groups must each fill whole blocks or divide one.
+fn aligned(
+    what: &'static str,
+    channels: usize,
+    block: usize,
+    grouped: bool,
+) -> Result<(), PlanError> {
+    if !grouped || channels.is_multiple_of(block) || block.is_multiple_of(channels) {
+        Ok(())
+    } else {
+        Err(PlanError::geometry(
+            what,
+            format!("a multiple or a divisor of the layout's block of {block}"),
+            channels,
+        ))
+    }
+}
+
+/// A tile stores vectors of channels, so these must be neighbours.
+pub(super) fn side_by_side(output: &Placement, channels: usize) -> Result<(), PlanError> {
+    if output.block > 1 || output.strides[1] == 1 || channels == 1 {
+        Ok(())
+    } else {
+        Err(PlanError::geometry(
+            "the stride of the output's channels",
+            1,
+            output.strides[1],
+        ))
+    }
+}

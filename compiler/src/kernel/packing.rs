@@ -1,0 +1,143 @@
+//! Packed weights: the order in which tiles read them, as an invertible map of indices.
+//!
+//! A packed tensor is a sequence of channel blocks; a block is a matrix of reduction rows x channels, so that one
+//! row is what one tap multiplies. Rows are padded with zeros to whole vectors.
+
+use super::tile::ELEMENT;
+use std::collections::HashMap;
+
+/// Where each packed weight comes from. Indices count f32 elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// Source index of each reduction row, for channel 0.
+    rows: Vec<usize>,
+    /// Source distance from one channel to the next.
+    channel_stride: usize,
+    blocks: Vec<Block>,
+    /// Position behind the last block.
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    first_channel: usize,
+    channels: usize,
+    /// Row length, at least `channels`.
+    width: usize,
+    /// The sum of the widths before this block: its position in the bias, and a row's share of its position in the weights.
+    start: usize,
+}
+
+impl Packing {
+    /// A packing without blocks, of filters whose reduction visits the source indices `rows`.
+    pub fn new(rows: Vec<usize>, channel_stride: usize) -> Self {
+        Packing {
+            rows,
+            channel_stride,
+            blocks: Vec::new(),
+            width: 0,
+        }
+    }
+
+    /// Appends a block and returns its byte offsets `(weights, bias)`.
+    pub fn push(&mut self, first_channel: usize, channels: usize, width: usize) -> (i64, i64) {
+        let start = self.width;
+        self.blocks.push(Block {
+            first_channel,
+            channels,
+            width,
+            start,
+        });
+        self.width += width;
+        let bias = start as i64 * ELEMENT;
+        (bias * self.rows.len() as i64, bias)
+    }
+
+    /// Elements of the packed weights.
+    pub fn len(&self) -> usize {
+        self.width * self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements of the packed bias.
+    pub fn bias_len(&self) -> usize {
+        self.width
+    }
+
+    /// The source index of a packed weight; `None` for padding.
+    pub fn source(&self, position: usize) -> Option<usize> {
+        let block = self.block(position / self.rows.len().max(1))?;
+        let within = position - block.start * self.rows.len();
+        let lane = within % block.width;
+        (lane < block.channels).then(|| {
+            (block.first_channel + lane) * self.channel_stride + self.rows[within / block.width]
+        })
+    }
+
+    /// The channel whose bias lies at a packed position; `None` for padding.
+    pub fn bias_source(&self, position: usize) -> Option<usize> {
+        let block = self.block(position)?;
+        let lane = position - block.start;
+        (lane < block.channels).then_some(block.first_channel + lane)
+    }
+
+    /// The block whose bias covers `position`.
+    fn block(&self, position: usize) -> Option<&Block> {
+        let index = self
+            .blocks
+            .partition_point(|block| block.start + block.width <= position);
+        self.blocks.get(index)
+    }
+
+    /// Weights in packed order; `None` if the source is too short.
+    pub fn pack<T: Copy + Default>(&self, weights: &[T]) -> Option<Vec<T>> {
+        let mut packed = Vec::with_capacity(self.len());
+        for block in &self.blocks {
+            for &row in &self.rows {
+                for lane in 0..block.width {
+                    packed.push(if lane < block.channels {
+                        *weights.get((block.first_channel + lane) * self.channel_stride + row)?
+                    } else {
+                        T::default()
+                    });
+                }
+            }
+        }
+        Some(packed)
+    }
+
+    /// The inverse of [`Packing::pack`], into a source of `len` elements; `None` if either is too short.
+    pub fn unpack<T: Copy + Default>(&self, packed: &[T], len: usize) -> Option<Vec<T>> {
+        let mut weights = vec![T::default(); len];
+        for position in 0..self.len() {
+            if let Some(source) = self.source(position) {
+                *weights.get_mut(source)? = *packed.get(position)?;
+            }
+        }
+        Some(weights)
+    }
+
+    /// A bias, one element per channel, in packed order; `None` if it is too short.
+    pub fn pack_bias<T: Copy + Default>(&self, bias: &[T]) -> Option<Vec<T>> {
+        let element = |position| match self.bias_source(position) {
+            Some(channel) => bias.get(channel).copied(),
+            None => Some(T::default()),
+        };
+        (0..self.bias_len()).map(element).collect()
+    }
+
+    /// Whether every source index below `len` is packed exactly once.
+    pub fn is_permutation_of(&self, len: usize) -> bool {
+        let mut seen = HashMap::new();
+        for source in (0..self.len()).filter_map(|position| self.source(position)) {
+            *seen.entry(source).or_insert(0) += 1;
+        }
+        seen.len() == len
+            && seen
+                .iter()
+                .all(|(&source, &count)| source < len && count == 1)
+    }
+}
