@@ -1,0 +1,89 @@
+//! Kernels that are part of this crate: operators whose addresses or extents depend on data, and recurrent layers.
+//!
+//! One kernel is one file: a struct of its parameters and a `run` that is a function from arrays to arrays. A kernel sees safe
+//! slices with any strides and with extents as they are at run time; it never sees the arena. An index out of range is a
+//! [`RunError`](crate::RunError), extents it finds are written to their slots. Elementwise work, reductions and convolutions are
+//! deliberately absent: those are generated.
+
+mod compress;
+mod concat;
+mod copy;
+mod cumulative;
+mod det;
+mod gather;
+mod max_unpool;
+mod non_max_suppression;
+mod non_zero;
+mod recurrent;
+mod reverse_sequence;
+mod roi_align;
+mod scatter;
+mod top_k;
+mod unique;
+
+pub use compress::Compress;
+pub use concat::Concat;
+pub use copy::Copy;
+pub use cumulative::Cumulative;
+pub use det::Det;
+pub use gather::{Gather, GatherElements, GatherNd};
+pub use max_unpool::MaxUnpool;
+pub use non_max_suppression::NonMaxSuppression;
+pub use non_zero::NonZero;
+pub use recurrent::{Activation, ActivationKind, Direction, Gru, Lstm, Rnn};
+pub use reverse_sequence::ReverseSequence;
+pub use roi_align::{RoiAlign, RoiPooling};
+pub use scatter::{Reduction, ScatterElements, ScatterNd};
+pub use top_k::TopK;
+pub use unique::Unique;
+
+macro_rules! kernels {
+    ($($number:literal => $name:ident),* $(,)?) => {
+        /// A kernel and its parameters. Axes are counted from the front; inputs and outputs are those of the ONNX operator of the
+        /// same name unless its parameters say otherwise.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Portable {
+            $($name($name)),*
+        }
+
+        crate::wire::wire_enum!(Portable "portable kernel" { $($number => $name(kernel)),* });
+
+        impl Portable {
+            /// The operator's name.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Portable::$name(_) => stringify!($name)),*
+                }
+            }
+        }
+
+        $(impl From<$name> for Portable {
+            fn from(kernel: $name) -> Portable {
+                Portable::$name(kernel)
+            }
+        })*
+    };
+}
+
+kernels! {
+    0 => Copy,
+    1 => Concat,
+    2 => Gather,
+    3 => GatherElements,
+    4 => GatherNd,
+    5 => ScatterElements,
+    6 => ScatterNd,
+    7 => TopK,
+    8 => Cumulative,
+    9 => NonZero,
+    10 => Compress,
+    11 => Unique,
+    12 => NonMaxSuppression,
+    13 => Rnn,
+    14 => Gru,
+    15 => Lstm,
+    16 => RoiAlign,
+    17 => Det,
+    18 => ReverseSequence,
+    19 => MaxUnpool,
+}
