@@ -84,6 +84,14 @@ impl Composer {
             .map(|slot| Value { node, slot })
             .collect())
     }
+    /// The graph so far.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+    /// Copies a graph into the body; its inputs become `args`. Returns its outputs.
+    pub fn inline(&mut self, body: &Graph, args: &[Value]) -> Result<Vec<Value>, TypeError> {
+        self.graph.inline(body, args, "", "")
+    }
     /// Reduces over `axes`, which stay as extents of 1 where `keepdims`.
     pub fn reduce(
         &mut self,

@@ -5,7 +5,9 @@ use crate::schema::OpDef;
 
 mod geometry;
 mod indexing;
+mod looping;
 mod pooling;
+mod recurrence;
 mod reduction;
 
 macro_rules! operators {
@@ -48,6 +50,7 @@ operators! {
     Expand expand
     EyeLike eye_like
     Flatten flatten
+    GRU gru
     Gather gather
     GatherElements gather_elements
     GatherND gather_nd
@@ -55,12 +58,16 @@ operators! {
     GlobalLpPool global_lp_pool
     GlobalMaxPool global_max_pool
     Identity identity
+    If if_else
+    LSTM lstm
+    Loop loop_body
     LpPool lp_pool
     MatMul mat_mul
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
     NonMaxSuppression non_max_suppression
     NonZero non_zero
+    RNN rnn
     Range range
     ReduceSum reduce_sum
     Relu relu
@@ -68,6 +75,7 @@ operators! {
     Reshape reshape
     ReverseSequence reverse_sequence
     RoiAlign roi_align
+    Scan scan
     Scatter scatter
     ScatterElements scatter_elements
     ScatterND scatter_nd
