@@ -37,7 +37,7 @@ impl AttrValue {
 }
 
 /// The type of an attribute, as schemas declare it. `DType` is an ONNX integer holding a `TensorProto.DataType`; `Graph`
-/// attributes become bodies of the operator.
+/// attributes become bodies of the operator, in the order they are declared in; one left out before a given one is an empty graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttrKind {
     Int,

@@ -167,6 +167,19 @@ impl Composer {
             [("axis", AttrValue::Int(axis as i64))],
         )
     }
+    /// `0..n` (i64) along `axis` of a shape of `rank` axes, the others 1.
+    pub fn iota(&mut self, n: usize, axis: usize, rank: usize) -> Result<Value, TypeError> {
+        let [start, limit, step] =
+            [0, n as i64, 1].map(|v| self.constant(Tensor::scalar_i64(DType::I64, v)));
+        let line = self.op(OpKind::Range, &[start, limit, step])?;
+        let mut shape = vec![1; rank];
+        shape[axis] = n;
+        self.reshape(line, &shape)
+    }
+    /// Puts the nodes of `body` here, its inputs replaced by `args`; returns its outputs.
+    pub fn inline(&mut self, body: &Graph, args: &[Value]) -> Result<Vec<Value>, TypeError> {
+        self.graph.inline(body, args, "", "")
+    }
     /// The finished meaning: `outputs` are the node's outputs in order.
     pub fn finish(mut self, outputs: &[Value]) -> Result<Semantics, TypeError> {
         for (i, &v) in outputs.iter().enumerate() {

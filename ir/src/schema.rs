@@ -31,7 +31,7 @@ pub struct OpDef {
     /// Meaning, by class. Called only after `infer` succeeded.
     pub semantics: fn(&Cx) -> Result<Semantics, TypeError>,
     /// Brings attributes and inputs of an older opset to the newest form; runs before `infer`, after the schema check.
-    pub adapt: Option<fn(&mut Adapt) -> Result<(), TypeError>>,
+    pub adapt: Option<Adapter>,
 }
 
 /// Domain of the operators that passes introduce; no ONNX file may name it.
@@ -518,6 +518,9 @@ impl<'a> Cx<'a> {
 fn axis_message(axis: i64, rank: usize) -> String {
     format!("axis {axis} is outside of [-{rank}, {rank}) for rank {rank}")
 }
+
+/// Brings a node of an older opset to the newest form.
+pub type Adapter = fn(&mut Adapt) -> Result<(), TypeError>;
 
 /// A node of an older opset on its way to the newest form.
 pub struct Adapt<'a> {
