@@ -176,10 +176,6 @@ impl Composer {
         shape[axis] = n;
         self.reshape(line, &shape)
     }
-    /// Puts the nodes of `body` here, its inputs replaced by `args`; returns its outputs.
-    pub fn inline(&mut self, body: &Graph, args: &[Value]) -> Result<Vec<Value>, TypeError> {
-        self.graph.inline(body, args, "", "")
-    }
     /// The finished meaning: `outputs` are the node's outputs in order.
     pub fn finish(mut self, outputs: &[Value]) -> Result<Semantics, TypeError> {
         for (i, &v) in outputs.iter().enumerate() {
