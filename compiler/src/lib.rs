@@ -6,3 +6,4 @@
 pub mod kernel;
 pub mod memory;
 pub mod schedule;
+pub mod select;

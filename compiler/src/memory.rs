@@ -54,6 +54,8 @@ pub struct Slot {
 /// Places of all values that are not constants, the arena's size and what bounds it.
 pub struct Plan {
     places: HashMap<Key, View>,
+    /// The buffer a value is a view of, by the value it was made for.
+    roots: HashMap<Key, Key>,
     /// Run-time extents, by slot number.
     pub slots: Vec<Slot>,
     pub arena_bytes: u64,
@@ -66,8 +68,8 @@ pub struct Plan {
 pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
     let mut planner = Planner::default();
     planner.collect_slots(schedule)?;
-    let roots = aliases::find(schedule, &planner);
-    let lives = lifetimes::find(schedule, &roots);
+    let aliases = aliases::find(schedule, &planner);
+    let lives = lifetimes::find(schedule, &aliases);
     let mut buffers = Vec::new();
     let mut number: HashMap<Key, usize> = HashMap::new();
     for (&key, life) in &lives.by_root {
@@ -109,7 +111,13 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
         .zip(&layout.offsets)
         .map(|((n, b), &o)| (n, b, o))
         .collect();
+    let roots = lives
+        .views
+        .iter()
+        .map(|(&key, alias)| (key, alias.root))
+        .collect();
     Ok(Plan {
+        roots,
         places,
         slots: planner.slots,
         arena_bytes: layout.bytes,
@@ -124,9 +132,9 @@ impl Plan {
         self.places.get(&key)
     }
 
-    /// Whether two values share their first byte: nothing needs to be done to make one the other.
-    pub fn same_place(&self, a: Key, b: Key) -> bool {
-        matches!((self.view(a), self.view(b)), (Some(a), Some(b)) if a.offset == b.offset)
+    /// Whether two values are views of one buffer by design, not because one died before the other.
+    pub fn is_part(&self, a: Key, b: Key) -> bool {
+        matches!((self.roots.get(&a), self.roots.get(&b)), (Some(a), Some(b)) if a == b)
     }
 
     /// The plan as text: one line a buffer, by offset, then peak and bound.

@@ -1,0 +1,510 @@
+//! Kernel selection: for every step of the schedule the first candidate of its class that fits, with the refusals on record.
+//!
+//! Candidates stand in lists, best first, the loop nest or the portable kernel last. A candidate answers with kernels or with the
+//! reason why it does not fit; [`Selection`] keeps both, and `cnnc explain` prints them.
+
+pub mod constants;
+mod contract;
+mod control;
+mod epilogue;
+mod portable;
+
+use crate::kernel::nest::{self, Nest};
+use crate::kernel::plan::Plan as TilePlan;
+use crate::kernel::tile::Target;
+use crate::memory::view::{Space, View};
+use crate::memory::{Key, Plan};
+use crate::schedule::{Block, Step};
+use cnnc_ir::class::{Movement, Semantics};
+use cnnc_ir::expr::ScalarExpr;
+use cnnc_ir::graph::Epilogue;
+use cnnc_ir::schema::TypeError;
+use cnnc_ir::{NodeId, Tensor, Value};
+use cnnc_runtime::portable::Portable;
+use constants::ConstantPool;
+use std::collections::HashMap;
+use std::fmt;
+use thiserror::Error;
+
+/// The kernels of a program in the order they run, and the constants they read.
+pub struct Selection {
+    pub steps: Vec<Selected>,
+    pub constants: ConstantPool,
+}
+
+/// What was chosen for one node.
+#[derive(Debug)]
+pub struct Selected {
+    /// The node's title and operator.
+    pub node: String,
+    pub op: String,
+    /// Name of the chosen candidate; `alias` where nothing is to be done.
+    pub chosen: &'static str,
+    /// Candidates before it and why they do not fit.
+    pub refused: Vec<(&'static str, String)>,
+    pub kernels: Vec<Kernel>,
+}
+
+/// One piece of work.
+#[derive(Debug)]
+pub enum Kernel {
+    /// A loop nest for the code generator.
+    Nest(Nest),
+    /// A grid of assembled tiles.
+    Tiled(Tiled),
+    /// A routine of the runtime.
+    Portable {
+        kernel: Portable,
+        inputs: Vec<Option<View>>,
+        outputs: Vec<View>,
+    },
+    If {
+        condition: View,
+        then_steps: Vec<Selected>,
+        else_steps: Vec<Selected>,
+    },
+    Loop {
+        trip: Option<View>,
+        condition: Option<View>,
+        counter: Option<View>,
+        body: Vec<Selected>,
+    },
+}
+
+/// A tile plan bound to memory.
+#[derive(Debug)]
+pub struct Tiled {
+    pub plan: TilePlan,
+    pub target: Target,
+    pub input: Place,
+    pub weights: Place,
+    pub output: Place,
+    pub bias: Place,
+    pub residual: Place,
+}
+
+/// Where an operand's first element lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub space: Space,
+    /// Bytes.
+    pub offset: u64,
+}
+
+impl From<&View> for Place {
+    fn from(v: &View) -> Place {
+        Place {
+            space: v.space,
+            offset: v.offset,
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    #[error("node '{node}' ({op}): no kernel fits: {reasons}")]
+    NoKernel {
+        node: String,
+        op: String,
+        reasons: String,
+    },
+    #[error("node '{node}': {source}")]
+    Type { node: String, source: TypeError },
+}
+
+/// Chooses kernels for the whole schedule.
+pub fn select(schedule: &Block, plan: &Plan, target: Target) -> Result<Selection, SelectError> {
+    let mut selector = Selector {
+        plan,
+        target,
+        constants: ConstantPool::default(),
+        captured: HashMap::new(),
+    };
+    let steps = selector.block(schedule)?;
+    Ok(Selection {
+        steps,
+        constants: selector.constants,
+    })
+}
+
+/// A candidate's answer.
+type Offer = Result<Vec<Kernel>, String>;
+
+/// A row of a candidate list.
+struct Candidate {
+    name: &'static str,
+    offer: fn(&mut Selector, &Request) -> Offer,
+}
+
+const CONTRACTIONS: &[Candidate] = &[
+    Candidate {
+        name: "depthwise tile",
+        offer: contract::depthwise_tile,
+    },
+    Candidate {
+        name: "convolution tile",
+        offer: contract::convolution_tile,
+    },
+    Candidate {
+        name: "matrix tile",
+        offer: contract::matrix_tile,
+    },
+    Candidate {
+        name: "loop nest",
+        offer: loop_nest,
+    },
+];
+const NESTS: &[Candidate] = &[Candidate {
+    name: "loop nest",
+    offer: loop_nest,
+}];
+const MOVEMENTS: &[Candidate] = &[
+    Candidate {
+        name: "loop nest",
+        offer: loop_nest,
+    },
+    Candidate {
+        name: "portable kernel",
+        offer: portable::movement,
+    },
+];
+const ROUTINES: &[Candidate] = &[Candidate {
+    name: "portable kernel",
+    offer: portable::routine,
+}];
+
+/// One node with its operands' and results' places.
+pub struct Request<'a> {
+    pub semantics: &'a Semantics,
+    /// The operator's own operands.
+    pub inputs: Vec<Option<View>>,
+    /// Values of those operands that are constants.
+    pub values: Vec<Option<Tensor>>,
+    pub outputs: Vec<View>,
+    pub epilogue: Option<EpilogueRequest<'a>>,
+    /// Element type of the operator's result before the epilogue.
+    pub result: cnnc_ir::DType,
+}
+
+/// An epilogue with its operands.
+pub struct EpilogueRequest<'a> {
+    pub expr: &'a ScalarExpr,
+    pub operands: Vec<View>,
+    pub values: Vec<Option<Tensor>>,
+}
+
+impl Request<'_> {
+    /// All operands, none left out.
+    fn given(&self) -> Vec<View> {
+        self.inputs.iter().flatten().cloned().collect()
+    }
+
+    fn nest_epilogue(&self) -> Option<nest::Epilogue> {
+        let e = self.epilogue.as_ref()?;
+        Some(nest::Epilogue {
+            expr: e.expr.clone(),
+            operands: e.operands.clone(),
+            result: self.result,
+        })
+    }
+}
+
+pub struct Selector<'p> {
+    plan: &'p Plan,
+    target: Target,
+    constants: ConstantPool,
+    /// Body inputs that stand for a constant outside.
+    captured: HashMap<Key, Tensor>,
+}
+
+impl Selector<'_> {
+    fn block(&mut self, block: &Block) -> Result<Vec<Selected>, SelectError> {
+        block
+            .steps
+            .iter()
+            .map(|step| self.step(block, step))
+            .collect()
+    }
+
+    /// The constant behind a value, if it is one.
+    fn constant(&self, block: &Block, v: Value) -> Option<Tensor> {
+        let captured = self.captured.get(&Key {
+            block: block.id,
+            value: v,
+        });
+        block.graph.constant(v).or(captured).cloned()
+    }
+
+    fn view(&mut self, block: &Block, v: Value) -> View {
+        match self.constant(block, v) {
+            Some(t) => self.constants.plain(&t),
+            None => self
+                .plan
+                .view(Key {
+                    block: block.id,
+                    value: v,
+                })
+                .cloned()
+                .expect("every value that is no constant is planned"),
+        }
+    }
+
+    fn views(
+        &mut self,
+        block: &Block,
+        values: &[Option<Value>],
+    ) -> (Vec<Option<View>>, Vec<Option<Tensor>>) {
+        let constants: Vec<Option<Tensor>> = values
+            .iter()
+            .map(|v| v.and_then(|v| self.constant(block, v)))
+            .collect();
+        // Constants get their place when a kernel reads them plain: packed weights are stored packed only.
+        let views = values
+            .iter()
+            .zip(&constants)
+            .map(|(v, c)| match c {
+                Some(t) => Some(ConstantPool::unplaced(t)),
+                None => v.map(|v| self.view(block, v)),
+            })
+            .collect();
+        (views, constants)
+    }
+
+    fn step(&mut self, block: &Block, step: &Step) -> Result<Selected, SelectError> {
+        let node = block.graph.node(step.node);
+        let (title, op) = (
+            node.title().to_string(),
+            node.op_kind().map_or("", |k| k.def().name).to_string(),
+        );
+        let semantics = self.semantics(block, step.node)?;
+        let selected = |chosen, refused, kernels| Selected {
+            node: title.clone(),
+            op: op.clone(),
+            chosen,
+            refused,
+            kernels,
+        };
+        if let Semantics::Control(control) = &semantics {
+            return Ok(selected(
+                "control flow",
+                Vec::new(),
+                self.control(block, step, control)?,
+            ));
+        }
+        if self.is_alias(block, step.node, &semantics) {
+            return Ok(selected("alias", Vec::new(), Vec::new()));
+        }
+        let (inputs, values) = self.views(block, node.root_inputs());
+        let (operands, operand_values) = self.views(block, node.epilogue_inputs());
+        let outputs = (0..node.outputs.len() as u32)
+            .map(|slot| {
+                self.view(
+                    block,
+                    Value {
+                        node: step.node,
+                        slot,
+                    },
+                )
+            })
+            .collect();
+        let epilogue: Option<&Epilogue> = node.op().and_then(|o| o.epilogue.as_ref());
+        let result = self.result_type(block, step.node);
+        let request = Request {
+            semantics: &semantics,
+            inputs,
+            values,
+            outputs,
+            epilogue: epilogue.map(|e| EpilogueRequest {
+                expr: &e.expr,
+                operands: operands.into_iter().flatten().collect(),
+                values: operand_values,
+            }),
+            result,
+        };
+        let candidates = match &semantics {
+            Semantics::Contract(_) => CONTRACTIONS,
+            Semantics::Movement(_) => MOVEMENTS,
+            Semantics::Index(_) => ROUTINES,
+            _ => NESTS,
+        };
+        let mut refused = Vec::new();
+        for candidate in candidates {
+            match (candidate.offer)(self, &request) {
+                Ok(kernels) => return Ok(selected(candidate.name, refused, kernels)),
+                Err(reason) => refused.push((candidate.name, reason)),
+            }
+        }
+        let reasons: Vec<String> = refused
+            .iter()
+            .map(|(name, why)| format!("{name}: {why}"))
+            .collect();
+        Err(SelectError::NoKernel {
+            node: title.clone(),
+            op: op.clone(),
+            reasons: reasons.join("; "),
+        })
+    }
+
+    fn semantics(&self, block: &Block, id: NodeId) -> Result<Semantics, SelectError> {
+        block
+            .graph
+            .semantics(id)
+            .map_err(|source| SelectError::Type {
+                node: block.graph.node(id).title().to_string(),
+                source,
+            })
+    }
+
+    /// Element type before the epilogue.
+    fn result_type(&self, block: &Block, id: NodeId) -> cnnc_ir::DType {
+        let node = block.graph.node(id);
+        let stored = node.outputs[0].ty.dtype;
+        let Some(op) = node.op().filter(|o| o.epilogue.is_some()) else {
+            return stored;
+        };
+        let bare = cnnc_ir::graph::Op {
+            epilogue: None,
+            ..op.clone()
+        };
+        block
+            .graph
+            .infer(&bare, node.root_inputs(), 1, "")
+            .ok()
+            .and_then(|t| t.first().map(|t| t.dtype))
+            .unwrap_or(stored)
+    }
+
+    /// Whether the planner made the result a view of its operands, all of it.
+    fn is_alias(&self, block: &Block, id: NodeId, semantics: &Semantics) -> bool {
+        let key = |value| Key {
+            block: block.id,
+            value,
+        };
+        let node = block.graph.node(id);
+        let Some(result) = self.plan.view(key(id.into())) else {
+            return false;
+        };
+        let at = |v: Value, offset: u64| {
+            self.plan
+                .view(key(v))
+                .is_some_and(|p| p.space == result.space && p.offset == offset)
+        };
+        match semantics {
+            Semantics::Movement(Movement::Concat { axis }) => {
+                let Some(parts) = node.inputs.iter().copied().collect::<Option<Vec<Value>>>()
+                else {
+                    return false;
+                };
+                let unit = match result.layout {
+                    cnnc_ir::Layout::Plain => result.strides[*axis],
+                    cnnc_ir::Layout::Blocked { block, .. } => result.strides[1] / i64::from(block),
+                };
+                let mut offset = result.offset;
+                parts.iter().all(|&p| {
+                    let here = at(p, offset) && self.plan.is_part(key(p), key(id.into()));
+                    let extent = block.graph.ty(p).shape[*axis].fixed().unwrap_or(0);
+                    offset += extent * unit as u64 * result.dtype.size() as u64;
+                    here
+                })
+            }
+            Semantics::Movement(_) => node
+                .inputs
+                .first()
+                .copied()
+                .flatten()
+                .is_some_and(|v| self.plan.is_part(key(id.into()), key(v))),
+            _ => false,
+        }
+    }
+}
+
+/// The generic lowering of a class to loop nests.
+fn loop_nest(selector: &mut Selector, request: &Request) -> Offer {
+    let inputs: Vec<View> = selector
+        .placed(&request.inputs, &request.values)
+        .into_iter()
+        .flatten()
+        .collect();
+    let epilogue = request.epilogue.as_ref().map(|e| nest::Epilogue {
+        expr: e.expr.clone(),
+        operands: selector.placed_operands(e),
+        result: request.result,
+    });
+    let output = &request.outputs[0];
+    let first = || {
+        inputs
+            .first()
+            .ok_or_else(|| "an operand is missing".to_string())
+    };
+    let nests = match request.semantics {
+        Semantics::Elementwise(expr) => nest::elementwise(expr, &inputs, output),
+        Semantics::Reduce(class) => nest::reduce(class, first()?, output, epilogue.as_ref()),
+        Semantics::Contract(class) => nest::contract(class, &inputs, output, epilogue.as_ref()),
+        Semantics::Window(class) => nest::window(class, first()?, output, epilogue.as_ref()),
+        Semantics::Movement(class) => nest::movement(class, &inputs, output),
+        _ => return Err("the class is not a loop nest".to_string()),
+    };
+    Ok(nests
+        .map_err(|e| e.to_string())?
+        .into_iter()
+        .map(Kernel::Nest)
+        .collect())
+}
+
+impl Selector<'_> {
+    /// Operands with their constants placed in the pool.
+    fn placed(&mut self, views: &[Option<View>], values: &[Option<Tensor>]) -> Vec<Option<View>> {
+        views
+            .iter()
+            .zip(values)
+            .map(|(view, value)| match value {
+                Some(t) => Some(self.constants.plain(t)),
+                None => view.clone(),
+            })
+            .collect()
+    }
+
+    fn placed_operands(&mut self, e: &EpilogueRequest) -> Vec<View> {
+        e.operands
+            .iter()
+            .zip(&e.values)
+            .map(|(view, value)| match value {
+                Some(t) => self.constants.plain(t),
+                None => view.clone(),
+            })
+            .collect()
+    }
+}
+
+/// One line a node: `node (Op): chosen`, then the refusals.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|s| s.write(f, 0))
+    }
+}
+
+impl Selected {
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        let indent = "  ".repeat(depth);
+        writeln!(f, "{indent}{} ({}): {}", self.node, self.op, self.chosen)?;
+        for (name, reason) in &self.refused {
+            writeln!(f, "{indent}    not {name}: {reason}")?;
+        }
+        for kernel in &self.kernels {
+            match kernel {
+                Kernel::If {
+                    then_steps,
+                    else_steps,
+                    ..
+                } => then_steps
+                    .iter()
+                    .chain(else_steps)
+                    .try_for_each(|s| s.write(f, depth + 1))?,
+                Kernel::Loop { body, .. } => body.iter().try_for_each(|s| s.write(f, depth + 1))?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,352 @@
+//! Contractions on assembled tiles. An epilogue that the tile cannot do follows as a loop nest over the result, in place.
+
+use super::epilogue::{self, Fused};
+use super::{EpilogueRequest, Kernel, Offer, Place, Request, Selector, Tiled};
+use crate::kernel::blocking::Placement;
+use crate::kernel::conv::{self, ConvGeometry};
+use crate::kernel::depthwise;
+use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
+use crate::kernel::nest;
+use crate::kernel::plan::Plan as TilePlan;
+use crate::memory::view::{Space, View};
+use cnnc_ir::class::{Contract, Conv, Semantics};
+use cnnc_ir::{DType, Ex, Layout, Tensor};
+
+pub fn convolution_tile(selector: &mut Selector, request: &Request) -> Offer {
+    convolution(selector, request, conv::plan)
+}
+
+pub fn depthwise_tile(selector: &mut Selector, request: &Request) -> Offer {
+    if let Semantics::Contract(Contract::Conv(c)) = request.semantics {
+        if c.groups == 1 {
+            return Err("the convolution has one group".to_string());
+        }
+    }
+    convolution(selector, request, depthwise::plan)
+}
+
+type Planner = fn(
+    &ConvGeometry,
+    crate::kernel::tile::Target,
+) -> Result<TilePlan, crate::kernel::plan::PlanError>;
+
+fn convolution(selector: &mut Selector, request: &Request, plan: Planner) -> Offer {
+    let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
+        return Err("not a convolution".to_string());
+    };
+    let (input, output) = (operand(request, 0)?, &request.outputs[0]);
+    let weights = constant(request, 1)?;
+    let bias = match request.inputs.get(2) {
+        Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
+        _ => None,
+    };
+    f32_only([input.dtype, output.dtype, weights.dtype()])?;
+    let channels = fixed(output)?[1];
+    let split = Epilogue::new(request, |t| {
+        t.len() == channels && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
+    });
+    let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
+    let geometry = geometry(class, input, output, weights, bias.is_some(), &split)?;
+    let plan = plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let packing = plan.packing.as_ref().ok_or("the plan has no packing")?;
+    let packed = packing
+        .pack(&weights.to_f32())
+        .ok_or("the weights are shorter than their shape")?;
+    let bias = match bias {
+        Some(b) => selector.constants.floats(
+            &packing
+                .pack_bias(&b)
+                .ok_or("the bias is shorter than the channels")?,
+        ),
+        None => 0,
+    };
+    let weights = selector.constants.floats(&packed);
+    let tiled = Tiled {
+        plan,
+        target: selector.target,
+        input: Place::from(input),
+        weights: Place {
+            space: Space::Weights,
+            offset: weights,
+        },
+        output: Place::from(output),
+        bias: Place {
+            space: Space::Weights,
+            offset: bias,
+        },
+        residual: split.fused.residual.unwrap_or(Place::from(output)),
+    };
+    split.finish(selector, request, tiled)
+}
+
+fn geometry(
+    class: &Conv,
+    input: &View,
+    output: &View,
+    w: &Tensor,
+    bias: bool,
+    split: &Epilogue,
+) -> Result<ConvGeometry, String> {
+    let (x, y) = (fixed(input)?, fixed(output)?);
+    if class.kernel.len() != 2 {
+        return Err(format!(
+            "tiles convolve two dimensions, not {}",
+            class.kernel.len()
+        ));
+    }
+    let pair = |v: &[usize]| [v[0], v[1]];
+    Ok(ConvGeometry {
+        batch: x[0],
+        groups: class.groups,
+        in_channels: x[1],
+        out_channels: w.shape()[0],
+        input: [x[2], x[3]],
+        kernel: pair(&class.kernel),
+        strides: pair(&class.strides),
+        dilations: pair(&class.dilations),
+        pads: [
+            class.pads_begin[0],
+            class.pads_begin[1],
+            class.pads_end[0],
+            class.pads_end[1],
+        ],
+        input_placement: placement(input)?,
+        output_placement: placement(output)?,
+        bias,
+        epilogue: split.fused.steps.clone(),
+    })
+    .and_then(|g| {
+        if y[0] == g.batch {
+            Ok(g)
+        } else {
+            Err("the batches of input and output differ".to_string())
+        }
+    })
+}
+
+fn placement(v: &View) -> Result<Placement, String> {
+    let s = &v.strides;
+    match v.layout {
+        Layout::Blocked { block, halo } => Ok(Placement {
+            block: block.into(),
+            strides: [s[0], s[1], s[2], s[3]],
+            halo: halo.map(usize::from),
+        }),
+        Layout::Plain if s.len() == 4 => Ok(Placement {
+            block: 1,
+            strides: [s[0], s[1], s[2], s[3]],
+            halo: [0; 4],
+        }),
+        Layout::Plain => Err(format!("a value of rank {} is no picture", s.len())),
+    }
+}
+
+pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
+    let Semantics::Contract(Contract::MatMul {
+        transpose_a,
+        transpose_b,
+    }) = *request.semantics
+    else {
+        return Err("not a matrix product".to_string());
+    };
+    let (a, b, c) = (
+        operand(request, 0)?,
+        operand(request, 1)?,
+        &request.outputs[0],
+    );
+    f32_only([a.dtype, b.dtype, c.dtype])?;
+    if [a, b, c].iter().any(|v| v.layout != Layout::Plain) {
+        return Err("an operand is blocked".to_string());
+    }
+    let columns = *fixed(c)?.last().ok_or("a scalar product")?;
+    let split = Epilogue::new(request, |t| {
+        t.len() == columns && t.shape().last() == Some(&columns)
+    });
+    let bias = split.fused.bias.as_ref().map(Tensor::to_f32);
+    let constant = request.values[1].as_ref();
+    let (batch, batches) = stack(a, b, c)?;
+    let matrix = |v: &View, transposed: bool, batch: i64| {
+        let n = v.strides.len();
+        let (row, column) = (v.strides[n - 2], v.strides[n - 1]);
+        if transposed {
+            MatrixStrides {
+                batch,
+                row: column,
+                column: row,
+            }
+        } else {
+            MatrixStrides { batch, row, column }
+        }
+    };
+    let (rows, inner) = (
+        fixed(c)?[c.dims.len() - 2],
+        fixed(a)?[a.dims.len() - if transpose_a { 2 } else { 1 }],
+    );
+    if rows == 0 || inner == 0 || columns == 0 {
+        return Err("an operand is empty".to_string());
+    }
+    let geometry = MatmulGeometry {
+        batch,
+        rows,
+        inner,
+        columns,
+        a: matrix(a, transpose_a, batches[0]),
+        b: matrix(b, transpose_b, batches[1]),
+        c: matrix(c, false, batches[2]),
+        pack: constant.is_some() && (batches[1] == 0 || batch == 1),
+        bias: bias.is_some(),
+        epilogue: split.fused.steps.clone(),
+    };
+    let plan = matmul::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let weights = match (&plan.packing, constant) {
+        (Some(packing), Some(t)) => {
+            let packed = packing
+                .pack(&t.to_f32())
+                .ok_or("the weights are shorter than their shape")?;
+            Place {
+                space: Space::Weights,
+                offset: selector.constants.floats(&packed),
+            }
+        }
+        (None, Some(t)) => Place::from(&selector.constants.plain(t)),
+        (_, None) => Place::from(b),
+    };
+    let bias = match bias {
+        Some(values) => {
+            let packed = plan
+                .packing
+                .as_ref()
+                .map_or(Some(values.clone()), |p| p.pack_bias(&values));
+            selector
+                .constants
+                .floats(&packed.ok_or("the bias is shorter than the columns")?)
+        }
+        None => 0,
+    };
+    let input = match &request.values[0] {
+        Some(t) => Place::from(&selector.constants.plain(t)),
+        None => Place::from(a),
+    };
+    let tiled = Tiled {
+        plan,
+        target: selector.target,
+        input,
+        weights,
+        output: Place::from(c),
+        bias: Place {
+            space: Space::Weights,
+            offset: bias,
+        },
+        residual: split.fused.residual.unwrap_or(Place::from(c)),
+    };
+    split.finish(selector, request, tiled)
+}
+
+/// The number of products in a stack, and the operands' distances from one to the next.
+fn stack(a: &View, b: &View, c: &View) -> Result<(usize, [i64; 3]), String> {
+    let lead = |v: &View| -> Result<Vec<usize>, String> {
+        let d = fixed(v)?;
+        Ok(d[..d.len().checked_sub(2).ok_or("an operand is no matrix")?].to_vec())
+    };
+    let result = lead(c)?;
+    let count = result.iter().product();
+    let mut distances = [0; 3];
+    for (distance, v) in distances.iter_mut().zip([a, b, c]) {
+        let own = lead(v)?;
+        let trimmed: Vec<usize> = own.iter().copied().skip_while(|d| *d == 1).collect();
+        let whole: Vec<usize> = result.iter().copied().skip_while(|d| *d == 1).collect();
+        if trimmed.is_empty() {
+            continue;
+        }
+        if trimmed != whole || !v.is_dense() {
+            return Err("the stacks of matrices do not line up".to_string());
+        }
+        let n = v.strides.len();
+        *distance = v.dims[n - 2].upper() as i64 * v.dims[n - 1].upper() as i64;
+    }
+    Ok((count, distances))
+}
+
+/// The part of an epilogue that the tile does, and what is left for a nest.
+struct Epilogue {
+    fused: Fused,
+    rest: bool,
+}
+
+impl Epilogue {
+    fn new(request: &Request, bias_fits: impl Fn(&Tensor) -> bool) -> Epilogue {
+        match &request.epilogue {
+            None => Epilogue {
+                fused: Fused::default(),
+                rest: false,
+            },
+            Some(e) => match epilogue::steps(e, &request.outputs[0], bias_fits) {
+                Ok(fused) => Epilogue { fused, rest: false },
+                Err(_) => Epilogue {
+                    fused: Fused::default(),
+                    rest: true,
+                },
+            },
+        }
+    }
+
+    /// The tile, and the rest of the epilogue as an elementwise nest over its result.
+    fn finish(self, selector: &mut Selector, request: &Request, tiled: Tiled) -> Offer {
+        let mut kernels = vec![Kernel::Tiled(tiled)];
+        if let (true, Some(e)) = (self.rest, &request.epilogue) {
+            let output = &request.outputs[0];
+            if output.dtype != request.result {
+                return Err("the epilogue changes the element type".to_string());
+            }
+            let mut operands = vec![output.clone()];
+            operands.extend(selector.placed_operands(e));
+            let nests = nest::elementwise(&rebased(e, &operands), &operands, output)
+                .map_err(|e| e.to_string())?;
+            kernels.extend(nests.into_iter().map(Kernel::Nest));
+        }
+        Ok(kernels)
+    }
+}
+
+/// The epilogue's expression; its arguments are already numbered as the nest's operands are.
+fn rebased(e: &EpilogueRequest, operands: &[View]) -> cnnc_ir::ScalarExpr {
+    let args: Vec<Ex> = operands
+        .iter()
+        .enumerate()
+        .map(|(k, v)| Ex::arg(k, v.dtype))
+        .collect();
+    e.expr.apply(&args).finish()
+}
+
+fn operand<'r>(request: &'r Request, i: usize) -> Result<&'r View, String> {
+    request
+        .inputs
+        .get(i)
+        .and_then(Option::as_ref)
+        .ok_or_else(|| format!("operand {i} is missing"))
+}
+
+fn constant<'r>(request: &'r Request, i: usize) -> Result<&'r Tensor, String> {
+    request
+        .values
+        .get(i)
+        .and_then(Option::as_ref)
+        .ok_or_else(|| format!("operand {i} is not a constant"))
+}
+
+fn fixed(v: &View) -> Result<Vec<usize>, String> {
+    v.dims
+        .iter()
+        .map(|d| match d {
+            crate::memory::view::Extent::Fixed(n) => Ok(*n as usize),
+            d => Err(format!("extent {d} is known only at run time")),
+        })
+        .collect()
+}
+
+fn f32_only(types: impl IntoIterator<Item = DType>) -> Result<(), String> {
+    match types.into_iter().find(|d| *d != DType::F32) {
+        None => Ok(()),
+        Some(d) => Err(format!("tiles compute f32, an operand is {d}")),
+    }
+}
