@@ -2,6 +2,7 @@
 
 use crate::attrs::{AttrValue, Attrs};
 use crate::class::Semantics;
+use crate::expr::Ex;
 use crate::graph::{Graph, Op, Value};
 use crate::ops::OpKind;
 use crate::schema::{Cx, TypeError};
@@ -63,6 +64,17 @@ impl Composer {
             kind,
             inputs,
             attrs.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
+        )
+    }
+    /// `expr` of the operands, which broadcast; the result has the expression's type.
+    pub fn map(&mut self, expr: &Ex, operands: &[Value]) -> Result<Value, TypeError> {
+        self.with(
+            OpKind::Map,
+            operands,
+            [
+                ("dtype", AttrValue::DType(expr.dtype())),
+                ("expr", AttrValue::Expr(expr.finish())),
+            ],
         )
     }
     /// Adds an operator with optional operands and several outputs; returns them.

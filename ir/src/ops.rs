@@ -62,6 +62,7 @@ operators! {
     LSTM lstm
     Loop loop_body
     LpPool lp_pool
+    Map map
     MatMul mat_mul
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
