@@ -34,13 +34,17 @@ const CONVOLUTIONS: [(usize, usize, usize, usize, usize); 9] = [
 ];
 
 /// Channels, output size, stride.
-const DEPTHWISE: [(usize, usize, usize); 4] = [(32, 112, 1), (144, 56, 1), (144, 28, 2), (384, 14, 1)];
+const DEPTHWISE: [(usize, usize, usize); 4] =
+    [(32, 112, 1), (144, 56, 1), (144, 28, 2), (384, 14, 1)];
 
 /// Rows, inner, columns.
 const PRODUCTS: [(usize, usize, usize); 3] = [(1, 2048, 1000), (197, 768, 768), (64, 4096, 256)];
 
 fn main() {
-    let word = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let word = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_default();
     for target in [Target::Avx512, Target::Avx2] {
         if !is_present(target) {
             println!("skipped: this CPU has no {target}");
@@ -48,30 +52,49 @@ fn main() {
         }
         let report = |name: String, flops: usize, measure: &dyn Fn() -> Duration| {
             if name.contains(&word) {
-                println!("{target:>8} {name:32} {:8.1} GFLOP/s", flops as f64 / measure().as_secs_f64() / 1e9);
+                println!(
+                    "{target:>8} {name:32} {:8.1} GFLOP/s",
+                    flops as f64 / measure().as_secs_f64() / 1e9
+                );
             }
         };
         let (tile, flops) = peak(target);
-        report("peak".into(), flops, &|| Layer::of_tile(tile.clone()).measure(target));
+        report("peak".into(), flops, &|| {
+            Layer::of_tile(tile.clone()).measure(target)
+        });
         for (i, o, size, k, s) in CONVOLUTIONS {
             let flops = 2 * i * o * size * size * k * k;
             let geometry = convolution(1, i, o, size, k, s);
-            report(format!("conv {k}x{k}/{s} {i}->{o} at {size}"), flops, &|| {
-                Layer::of_conv(&geometry, conv::plan(&geometry, target).expect("a plan")).measure(target)
-            });
+            report(
+                format!("conv {k}x{k}/{s} {i}->{o} at {size}"),
+                flops,
+                &|| {
+                    Layer::of_conv(&geometry, conv::plan(&geometry, target).expect("a plan"))
+                        .measure(target)
+                },
+            );
         }
         for (c, size, s) in DEPTHWISE {
             let geometry = convolution(c, c, c, size, 3, s);
-            report(format!("depthwise 3x3/{s} {c} at {size}"), 18 * c * size * size, &|| {
-                Layer::of_conv(&geometry, depthwise::plan(&geometry, target).expect("a plan")).measure(target)
-            });
+            report(
+                format!("depthwise 3x3/{s} {c} at {size}"),
+                18 * c * size * size,
+                &|| {
+                    Layer::of_conv(
+                        &geometry,
+                        depthwise::plan(&geometry, target).expect("a plan"),
+                    )
+                    .measure(target)
+                },
+            );
         }
         for (m, k, n) in PRODUCTS {
             for pack in [true, false] {
                 let geometry = product(m, k, n, pack);
                 let name = format!("matmul {m}x{k}x{n}{}", if pack { " packed" } else { "" });
                 report(name, 2 * m * k * n, &|| {
-                    Layer::of_product(&geometry, matmul::plan(&geometry, target).expect("a plan")).measure(target)
+                    Layer::of_product(&geometry, matmul::plan(&geometry, target).expect("a plan"))
+                        .measure(target)
                 });
             }
         }
@@ -81,7 +104,9 @@ fn main() {
 fn is_present(target: Target) -> bool {
     match target {
         #[cfg(target_arch = "x86_64")]
-        Target::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
+        Target::Avx512 => {
+            is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
+        }
         #[cfg(target_arch = "x86_64")]
         Target::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
         _ => false,
@@ -100,10 +125,17 @@ impl Layer {
         let [_, _, row, pixel] = g.input_placement.strides;
         let halo = g.input_placement.halo.map(|pixels| pixels as i64);
         let input = g.input_placement.strides[0] as usize;
-        let packing = plan.packing.as_ref().expect("convolutions pack their weights");
+        let packing = plan
+            .packing
+            .as_ref()
+            .expect("convolutions pack their weights");
         let output = g.output_placement.strides[0] as usize;
         let lengths = [input, packing.len(), output, packing.bias_len(), output];
-        Layer { plan, lengths, starts: [4 * (halo[0] * row + halo[1] * pixel), 0, 0, 0, 0] }
+        Layer {
+            plan,
+            lengths,
+            starts: [4 * (halo[0] * row + halo[1] * pixel), 0, 0, 0, 0],
+        }
     }
 
     fn of_product(g: &MatmulGeometry, plan: Plan) -> Layer {
@@ -111,27 +143,58 @@ impl Layer {
             Some(packing) => (packing.len(), packing.bias_len()),
             None => (g.inner * g.columns, g.columns),
         };
-        Layer { plan, lengths: [g.rows * g.inner, weights, g.rows * g.columns, bias, 0], starts: [0; 5] }
+        Layer {
+            plan,
+            lengths: [g.rows * g.inner, weights, g.rows * g.columns, bias, 0],
+            starts: [0; 5],
+        }
     }
 
     fn of_tile(tile: Tile) -> Layer {
         use cnnc::kernel::plan::{ChannelGroup, Order, SpatialUnit};
-        let spatial = vec![SpatialUnit { tile: 0, input: 0, output: 0 }];
-        let groups = vec![ChannelGroup { first_tile: 0, input: 0, weights: 0, bias: 0, output: 0 }];
-        let plan = Plan { tiles: vec![tile], spatial, groups, order: Order::GroupOuter, packing: None };
-        Layer { plan, lengths: [64; 5], starts: [0; 5] }
+        let spatial = vec![SpatialUnit {
+            tile: 0,
+            input: 0,
+            output: 0,
+        }];
+        let groups = vec![ChannelGroup {
+            first_tile: 0,
+            input: 0,
+            weights: 0,
+            bias: 0,
+            output: 0,
+        }];
+        let plan = Plan {
+            tiles: vec![tile],
+            spatial,
+            groups,
+            order: Order::GroupOuter,
+            packing: None,
+        };
+        Layer {
+            plan,
+            lengths: [64; 5],
+            starts: [0; 5],
+        }
     }
 
     /// The fastest of many runs.
     fn measure(&self, target: Target) -> Duration {
-        let codes: Vec<Code> = self.plan.tiles.iter().map(|tile| code(tile, target)).collect();
+        let codes: Vec<Code> = self
+            .plan
+            .tiles
+            .iter()
+            .map(|tile| code(tile, target))
+            .collect();
         let data = [0, 1, 2, 3, 4].map(|side| vec![1.0 + side as f32; self.lengths[side]]);
         let mut buffers = [0, 1, 2, 3, 4].map(|side| {
             let mut buffer = Guarded::new(self.lengths[side]);
             buffer.fill(&data[side]);
             buffer
         });
-        let calls: Vec<_> = (0..self.plan.len()).filter_map(|index| self.plan.call(index)).collect();
+        let calls: Vec<_> = (0..self.plan.len())
+            .filter_map(|index| self.plan.call(index))
+            .collect();
         let mut best = Duration::MAX;
         let begin = Instant::now();
         while begin.elapsed() < BUDGET {
@@ -181,7 +244,13 @@ fn peak(target: Target) -> (Tile, usize) {
     let (shape, lanes, trip) = (target.shapes()[0], target.lanes(), 10_000);
     let tile = Tile {
         source: Source::Broadcast,
-        pixels: vec![Pixel { input: 0, output: 0 }; shape.pixels],
+        pixels: vec![
+            Pixel {
+                input: 0,
+                output: 0
+            };
+            shape.pixels
+        ],
         columns: vec![Column::full(lanes, 0); shape.columns],
         init: Init::Zero,
         reduction: vec![Nest {
@@ -189,11 +258,18 @@ fn peak(target: Target) -> (Tile, usize) {
             weights: 0,
             taps: vec![0; 16],
             row: 0,
-            loops: vec![Loop { trip, input: 0, weights: 0 }],
+            loops: vec![Loop {
+                trip,
+                input: 0,
+                weights: 0,
+            }],
         }],
         epilogue: Vec::new(),
     };
-    (tile, 2 * 16 * trip as usize * shape.pixels * shape.columns * lanes.count())
+    (
+        tile,
+        2 * 16 * trip as usize * shape.pixels * shape.columns * lanes.count(),
+    )
 }
 
 /// A square convolution with a halo as wide as its padding; a first layer reads plain planes.
@@ -217,7 +293,11 @@ fn convolution(groups: usize, i: usize, o: usize, size: usize, k: usize, s: usiz
 }
 
 fn product(rows: usize, inner: usize, columns: usize, pack: bool) -> MatmulGeometry {
-    let dense = |row: usize| MatrixStrides { batch: 0, row: row as i64, column: 1 };
+    let dense = |row: usize| MatrixStrides {
+        batch: 0,
+        row: row as i64,
+        column: 1,
+    };
     MatmulGeometry {
         batch: 1,
         rows,

@@ -10,6 +10,13 @@ use std::ops::Range;
 /// Multiply-adds in flight that hide their latency.
 const LATENCY: usize = 8;
 
+/// Fewest pixels that share their inputs enough for a sliding window to pay.
+const MIN_WINDOW: usize = 4;
+
+/// Pixels this many bytes apart fall into one set of the first cache, which holds but a few.
+const PAGE: i64 = 4096;
+const WAYS: usize = 8;
+
 /// Bytes of cache a core has to itself; only decides which loop is outside.
 const PRIVATE_CACHE: usize = 512 << 10;
 
@@ -285,10 +292,18 @@ impl Blocking {
             .map(|r| r.rows.len() * r.columns.len())
             .max()
             .unwrap_or(0);
+        if let Some(shape) = self.sliding_window(accumulators) {
+            return shape;
+        }
+        let aliased = self.steps.pixel[0] != 0 && self.steps.pixel[0] % PAGE == 0;
+        let most_pixels = if aliased { WAYS } else { usize::MAX };
         let fitted = |shape: &Shape| {
             let columns = shape.columns.min(columns.max(1)).min(accumulators);
             let pixels = (shape.pixels * shape.columns).min(accumulators) / columns;
-            Shape { pixels, columns }
+            Shape {
+                pixels: pixels.min(most_pixels),
+                columns,
+            }
         };
         let cost = |shape: &Shape| {
             let blocks = pixels.div_ceil(shape.pixels) * columns.div_ceil(shape.columns);
@@ -311,6 +326,17 @@ impl Blocking {
             .map(fitted)
             .min_by_key(cost)
             .unwrap_or(fallback)
+    }
+
+    /// For a depthwise window small enough to keep its weights in registers: one column, and as many pixels as fit beside
+    /// the weights and one input vector.
+    fn sliding_window(&self, accumulators: usize) -> Option<Shape> {
+        let taps: usize = self.segments.iter().map(Segment::len).sum();
+        let room = self.target.registers().checked_sub(taps + 2)?;
+        (self.source == Source::Lanes && room >= MIN_WINDOW).then(|| Shape {
+            pixels: room.min(accumulators),
+            columns: 1,
+        })
     }
 
     /// Cuts all regions of all images into blocks of at most `most` pixels. Returns the distinct blocks and the units.

@@ -21,6 +21,7 @@
 //! Deliberately absent: choosing shapes and looping over tiles (`kernel::conv`), transcendental
 //! activations (separate loop nests), any knowledge of layouts.
 
+mod asm;
 mod avx2;
 mod avx512;
 mod check;
@@ -34,7 +35,7 @@ mod x86;
 
 use std::fmt;
 
-pub use emit::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+pub use asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
 pub use interp::{Arguments, Fault, interpret};
 pub use listing::listing;
 pub use target::{Shape, Target};

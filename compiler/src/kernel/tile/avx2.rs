@@ -1,6 +1,7 @@
 //! AVX2 + FMA: VEX encodings, 16 registers, tails by `vmaskmovps` with the mask in the last register.
 
-use super::emit::{Op, Span};
+use super::asm::{Op, Span};
+
 use super::x86::{Encoding, Row};
 use super::{Lanes, Target};
 use Code::*;

@@ -1,6 +1,7 @@
 //! AVX-512 F + VL: EVEX encodings, 32 registers, scalars broadcast from memory, masked tails.
 
-use super::emit::{Op, Span};
+use super::asm::{Op, Span};
+
 use super::x86::{Encoding, Row};
 use super::{ELEMENT, Lanes, Target};
 use Code::*;

@@ -3,7 +3,8 @@
 //! Registers and pointers are frontend variables, so SSA form and register allocation are Cranelift's. Only CLIF
 //! that WebAssembly exercises too is used.
 
-use super::emit::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm, emit};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+use super::emit::emit;
 use super::{ELEMENT, Lanes, Target, Tile, TileError};
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I64};

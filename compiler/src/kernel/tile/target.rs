@@ -59,10 +59,9 @@ impl Target {
         ];
         const AVX2: &[Shape] = &[
             shape(6, 2),
-            shape(12, 1),
             shape(4, 3),
-            shape(3, 4),
-            shape(2, 6),
+            shape(12, 1),
+            shape(2, 5),
             shape(1, 8),
         ];
         const CLIF128: &[Shape] = &[shape(3, 4), shape(6, 2), shape(12, 1), shape(1, 8)];

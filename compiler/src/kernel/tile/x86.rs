@@ -3,7 +3,8 @@
 //! Register use: arguments stay in rdi (input), rsi (weights), rdx (output), rcx (bias), r8 (residual); further
 //! input bases and loop counters take the others; rax is scratch for constants.
 
-use super::emit::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm, emit};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+use super::emit::emit;
 use super::{Lanes, Tile, TileError};
 use iced_x86::code_asm::{CodeAssembler, CodeLabel};
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
@@ -166,7 +167,8 @@ impl<E: Encoding> VectorAsm for X86<E> {
             self.add(Instruction::with1(Code::Push_r64, register));
         }
         // rdi is the first base: the others are derived from it before it moves.
-        for (index, &base) in frame.bases.iter().enumerate().rev() {
+        let moved = |&(index, &base): &(usize, &i64)| index > 0 || base != 0;
+        for (index, &base) in frame.bases.iter().enumerate().rev().filter(moved) {
             let from = self.memory(Address {
                 pointer: Pointer::Input(0),
                 offset: base,
@@ -241,8 +243,14 @@ impl<E: Encoding> VectorAsm for X86<E> {
 
     fn advance(&mut self, to: Pointer, bytes: i64) {
         if bytes != 0 {
+            let short = i8::try_from(bytes).is_ok();
+            let code = if short {
+                Code::Add_rm64_imm8
+            } else {
+                Code::Add_rm64_imm32
+            };
             let bytes = self.displacement(bytes);
-            self.add(Instruction::with2(Code::Add_rm64_imm32, pointer(to), bytes));
+            self.add(Instruction::with2(code, pointer(to), bytes));
         }
     }
 

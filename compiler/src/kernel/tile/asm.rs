@@ -1,0 +1,105 @@
+//! The vector assembler: what a target must offer so that a tile can be emitted for it.
+
+use super::Lanes;
+
+/// A vector register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reg(pub usize);
+
+/// A pointer the code addresses memory through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// One of the input base pointers of the [`Frame`].
+    Input(usize),
+    Weights,
+    Output,
+    Bias,
+    Residual,
+}
+
+/// `pointer + offset` bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub pointer: Pointer,
+    pub offset: i64,
+}
+
+/// The second operand of an arithmetic instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    Reg(Reg),
+    /// A whole vector in memory.
+    Memory(Address),
+    /// A scalar in memory, the same for every lane; only for targets with [`VectorAsm::EMBEDS_BROADCAST`].
+    Broadcast(Address),
+}
+
+/// Lane-wise f32 arithmetic `to = a op b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `to = to + a * b`, fused where the target can.
+    MulAdd,
+    Add,
+    Mul,
+    /// `if a > b { a } else { b }`: a NaN in `b` wins.
+    Max,
+    /// `if a < b { a } else { b }`: a NaN in `b` wins.
+    Min,
+}
+
+/// The part of a vector in memory that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub lanes: Lanes,
+    pub valid: u8,
+}
+
+impl Span {
+    pub fn is_partial(self) -> bool {
+        usize::from(self.valid) < self.lanes.count()
+    }
+}
+
+/// What a target must set up before the first instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// `Pointer::Input(i)` starts at the input argument plus `bases[i]`.
+    pub bases: Vec<i64>,
+    /// The deepest loop nest.
+    pub depth: usize,
+    /// The tile's only partial vector, if any.
+    pub partial: Option<Span>,
+}
+
+/// A vector assembler: the few instructions a tile is made of.
+///
+/// Instructions cannot fail one by one; a target remembers the first error and reports it when it finishes.
+pub trait VectorAsm {
+    /// Whether [`Operand::Broadcast`] is an operand of arithmetic instructions.
+    const EMBEDS_BROADCAST: bool;
+    /// Most input base pointers.
+    const BASES: usize;
+
+    /// Vector registers the emitter may use.
+    fn registers(&self) -> usize;
+    /// How far a short displacement reaches below and above a base for operands of `bytes`; `None` if displacements cost
+    /// the same at any distance.
+    fn reach(&self, bytes: i64) -> Option<i64>;
+
+    fn begin(&mut self, frame: &Frame);
+    /// Loads the lanes that exist; the others become zero.
+    fn load(&mut self, span: Span, to: Reg, from: Address);
+    /// Stores the lanes that exist.
+    fn store(&mut self, span: Span, from: Reg, to: Address);
+    /// Fills a register with one scalar of memory.
+    fn broadcast(&mut self, lanes: Lanes, to: Reg, from: Address);
+    /// Fills a register with a constant.
+    fn constant(&mut self, lanes: Lanes, to: Reg, value: f32);
+    fn copy(&mut self, lanes: Lanes, to: Reg, from: Reg);
+    fn arithmetic(&mut self, op: Op, lanes: Lanes, to: Reg, a: Reg, b: Operand);
+    /// Moves a pointer by a constant.
+    fn advance(&mut self, pointer: Pointer, bytes: i64);
+    /// Opens the counted loop of this depth; 0 is the innermost.
+    fn begin_loop(&mut self, depth: usize, trip: u32);
+    fn end_loop(&mut self, depth: usize);
+}
