@@ -64,12 +64,17 @@ fn the_list_is_alphabetical() {
     }
 }
 
+/// `MatMul` is in `mat_mul.rs`; words that Rust keeps for itself get a second word (`If` in `if_else.rs`).
 #[test]
 fn modules_are_named_after_their_operators() {
     for (variant, module) in list() {
-        let words = module.split('_');
-        let joined: String = words.collect();
-        assert_eq!(joined, variant.to_lowercase(), "{variant} in {module}.rs");
+        let name = variant.to_lowercase();
+        let joined: String = module.split('_').collect();
+        let reserved = ["if", "loop", "where", "mod"].contains(&name.as_str());
+        assert!(
+            joined == name || reserved && module.starts_with(&name),
+            "{variant} in {module}.rs"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::attrs::AttrValue;
 use crate::class::{Index, Semantics};
-use crate::schema::{Attr, Cx, Input, OpDef, TypeError, sets};
+use crate::schema::{Attr, Cx, Input, OpDef, Output, TypeError, sets};
 use crate::types::{Dim, TensorType};
 
 pub static DEF: OpDef = OpDef {
@@ -14,6 +14,7 @@ pub static DEF: OpDef = OpDef {
         Input::new("rois", "T1"),
         Input::new("batch_indices", "i64"),
     ],
+    outputs: &[Output::new("Y", "T1")],
     types: &[("T1", sets::FLOAT)],
     attrs: &[
         Attr::str("coordinate_transformation_mode", "half_pixel").since(16),
