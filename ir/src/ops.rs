@@ -3,12 +3,18 @@
 
 use crate::schema::OpDef;
 
+mod attention_mask;
+mod elementwise;
 mod geometry;
+mod heads;
 mod indexing;
+mod interpolation;
 mod looping;
+mod normalization;
 mod pooling;
 mod recurrence;
 mod reduction;
+mod softmax_family;
 
 macro_rules! operators {
     ($($variant:ident $module:ident)*) => {
@@ -36,56 +42,153 @@ macro_rules! operators {
 }
 
 operators! {
+    Abs abs
+    Acos acos
+    Acosh acosh
     Add add
+    And and
+    ArgMax arg_max
+    ArgMin arg_min
+    Asin asin
+    Asinh asinh
+    Atan atan
+    Atanh atanh
+    Attention attention
     AveragePool average_pool
+    BatchNormalization batch_normalization
+    BitCast bit_cast
+    BitShift bit_shift
+    BitwiseAnd bitwise_and
+    BitwiseNot bitwise_not
+    BitwiseOr bitwise_or
+    BitwiseXor bitwise_xor
     Cast cast
+    CastLike cast_like
+    Ceil ceil
+    Celu celu
     CenterCropPad center_crop_pad
+    Clip clip
     Compress compress
     Concat concat
     Constant constant
     ConstantOfShape constant_of_shape
     Conv conv
     ConvTranspose conv_transpose
+    Cos cos
+    Cosh cosh
     DepthToSpace depth_to_space
+    Div div
+    Dropout dropout
+    Elu elu
+    Equal equal
+    Erf erf
+    Exp exp
     Expand expand
     EyeLike eye_like
     Flatten flatten
+    FlexAttention flex_attention
+    Floor floor
     GRU gru
     Gather gather
     GatherElements gather_elements
     GatherND gather_nd
+    Gelu gelu
+    Gemm gemm
     GlobalAveragePool global_average_pool
     GlobalLpPool global_lp_pool
     GlobalMaxPool global_max_pool
+    Greater greater
+    GreaterOrEqual greater_or_equal
+    GroupNormalization group_normalization
+    HardSigmoid hard_sigmoid
+    HardSwish hard_swish
+    Hardmax hardmax
     Identity identity
     If if_else
+    InstanceNormalization instance_normalization
+    IsInf is_inf
+    IsNaN is_nan
+    LRN lrn
     LSTM lstm
+    LayerNormalization layer_normalization
+    LeakyRelu leaky_relu
+    Less less
+    LessOrEqual less_or_equal
+    LinearAttention linear_attention
+    Log log
+    LogSoftmax log_softmax
     Loop loop_body
+    LpNormalization lp_normalization
     LpPool lp_pool
     Map map
     MatMul mat_mul
+    Max max
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
+    Mean mean
+    MeanVarianceNormalization mean_variance_normalization
+    Min min
+    Mish mish
+    Mod modulo
+    Mul mul
+    Neg neg
     NonMaxSuppression non_max_suppression
     NonZero non_zero
+    Not not
+    OneHot one_hot
+    Or or
+    PRelu p_relu
+    Pad pad
+    Pow pow
+    RMSNormalization rms_normalization
     RNN rnn
     Range range
+    Reciprocal reciprocal
+    ReduceL1 reduce_l1
+    ReduceL2 reduce_l2
+    ReduceLogSum reduce_log_sum
+    ReduceLogSumExp reduce_log_sum_exp
+    ReduceMax reduce_max
+    ReduceMean reduce_mean
+    ReduceMin reduce_min
+    ReduceProd reduce_prod
     ReduceSum reduce_sum
+    ReduceSumSquare reduce_sum_square
     Relu relu
     Reorder reorder
     Reshape reshape
+    Resize resize
     ReverseSequence reverse_sequence
     RoiAlign roi_align
+    RotaryEmbedding rotary_embedding
+    Round round
     Scan scan
     Scatter scatter
     ScatterElements scatter_elements
     ScatterND scatter_nd
+    Selu selu
     Shape shape
+    Shrink shrink
+    Sigmoid sigmoid
+    Sign sign
+    Sin sin
+    Sinh sinh
     Size size
     Slice slice
+    Softmax softmax
+    Softplus softplus
+    Softsign softsign
     SpaceToDepth space_to_depth
     Split split
+    Sqrt sqrt
     Squeeze squeeze
+    Sub sub
+    Sum sum
+    Swish swish
+    Tan tan
+    Tanh tanh
+    TensorScatter tensor_scatter
+    ThresholdedRelu thresholded_relu
     Tile tile
     TopK top_k
     Transpose transpose
@@ -93,6 +196,8 @@ operators! {
     Unique unique
     Unsqueeze unsqueeze
     Upsample upsample
+    Where where_select
+    Xor xor
 }
 
 impl OpKind {

@@ -1,0 +1,7 @@
+//! And: `c = a && b`, operands broadcast. <https://onnx.ai/onnx/operators/onnx__And.html>
+
+use super::elementwise::{map2, predicate};
+use crate::expr::BinaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = predicate("And", 1, &[("T", sets::BOOL)], |cx| map2(cx, |a, b| a.binary(BinaryOp::And, b)));

@@ -1,0 +1,7 @@
+//! Asin: `y = arcsin x`. <https://onnx.ai/onnx/operators/onnx__Asin.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Asin", 7, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Asin)));

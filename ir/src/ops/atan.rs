@@ -1,0 +1,7 @@
+//! Atan: `y = arctan x`. <https://onnx.ai/onnx/operators/onnx__Atan.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Atan", 7, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Atan)));

@@ -1,0 +1,7 @@
+//! Cos: `y = cos x`. <https://onnx.ai/onnx/operators/onnx__Cos.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Cos", 7, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Cos)));

@@ -1,0 +1,7 @@
+//! Cosh: `y = cosh x`. <https://onnx.ai/onnx/operators/onnx__Cosh.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Cosh", 9, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Cosh)));

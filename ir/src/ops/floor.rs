@@ -1,0 +1,7 @@
+//! Floor: `y = floor x`. <https://onnx.ai/onnx/operators/onnx__Floor.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Floor", 1, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Floor)));

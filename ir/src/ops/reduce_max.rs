@@ -1,0 +1,19 @@
+//! ReduceMax: the greatest element over `axes` (all of them where none are given). <https://onnx.ai/onnx/operators/onnx__ReduceMax.html>
+
+use super::reduction;
+use crate::class::Combine;
+use crate::schema::{Input, OpDef, Output, sets};
+
+pub static DEF: OpDef = OpDef {
+    name: "ReduceMax",
+    inputs: &[Input::new("data", "T"), Input::new("axes", "i64").optional().since(18)],
+    outputs: &[Output::new("reduced", "T")],
+    types: &[("T", sets::ALL)],
+    attrs: reduction::ATTRS,
+    infer: |cx| reduction::infer(cx),
+    semantics: |cx| {
+        
+        reduction::semantics(cx, Combine::Max, None, None)
+    },
+    ..OpDef::NEW
+};

@@ -1,0 +1,7 @@
+//! Sin: `y = sin x`. <https://onnx.ai/onnx/operators/onnx__Sin.html>
+
+use super::elementwise::{map, unary};
+use crate::expr::UnaryOp;
+use crate::schema::{OpDef, sets};
+
+pub static DEF: OpDef = unary("Sin", 7, &[("T", sets::FLOAT)], |cx| map(cx, |x| x.unary(UnaryOp::Sin)));
