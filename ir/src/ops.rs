@@ -13,6 +13,7 @@ mod looping;
 mod normalization;
 mod pooling;
 mod recurrence;
+mod sampling;
 mod reduction;
 mod softmax_family;
 
@@ -54,6 +55,7 @@ operators! {
     Atan atan
     Atanh atanh
     Attention attention
+    AffineGrid affine_grid
     AveragePool average_pool
     BatchNormalization batch_normalization
     BitCast bit_cast
@@ -68,6 +70,9 @@ operators! {
     Celu celu
     CenterCropPad center_crop_pad
     Clip clip
+    CausalConvWithState causal_conv_with_state
+    CenterCropPad center_crop_pad
+    Col2Im col2im
     Compress compress
     Concat concat
     Constant constant
@@ -76,6 +81,7 @@ operators! {
     ConvTranspose conv_transpose
     Cos cos
     Cosh cosh
+    DeformConv deform_conv
     DepthToSpace depth_to_space
     Div div
     Dropout dropout
@@ -103,6 +109,7 @@ operators! {
     HardSigmoid hard_sigmoid
     HardSwish hard_swish
     Hardmax hardmax
+    GridSample grid_sample
     Identity identity
     If if_else
     InstanceNormalization instance_normalization
@@ -132,6 +139,7 @@ operators! {
     Mod modulo
     Mul mul
     Neg neg
+    MaxUnpool max_unpool
     NonMaxSuppression non_max_suppression
     NonZero non_zero
     Not not

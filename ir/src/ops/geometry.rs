@@ -112,8 +112,11 @@ pub enum AutoPad {
 }
 
 impl AutoPad {
-    /// The attribute, which excludes pads other than zero.
+    /// The attribute, which excludes pads other than zero; NOTSET for operators that do not have it.
     pub fn of(cx: &Cx) -> Result<AutoPad, TypeError> {
+        if cx.def.attr("auto_pad").is_none() {
+            return Ok(AutoPad::NotSet);
+        }
         let auto = match cx.str("auto_pad")? {
             "NOTSET" | "" => return Ok(AutoPad::NotSet),
             "VALID" => AutoPad::Valid,
