@@ -13,8 +13,8 @@ mod looping;
 mod normalization;
 mod pooling;
 mod recurrence;
-mod sampling;
 mod reduction;
+mod sampling;
 mod softmax_family;
 
 macro_rules! operators {
@@ -47,6 +47,7 @@ operators! {
     Acos acos
     Acosh acosh
     Add add
+    AffineGrid affine_grid
     And and
     ArgMax arg_max
     ArgMin arg_min
@@ -55,7 +56,6 @@ operators! {
     Atan atan
     Atanh atanh
     Attention attention
-    AffineGrid affine_grid
     AveragePool average_pool
     BatchNormalization batch_normalization
     BitCast bit_cast
@@ -66,12 +66,11 @@ operators! {
     BitwiseXor bitwise_xor
     Cast cast
     CastLike cast_like
+    CausalConvWithState causal_conv_with_state
     Ceil ceil
     Celu celu
     CenterCropPad center_crop_pad
     Clip clip
-    CausalConvWithState causal_conv_with_state
-    CenterCropPad center_crop_pad
     Col2Im col2im
     Compress compress
     Concat concat
@@ -105,11 +104,11 @@ operators! {
     GlobalMaxPool global_max_pool
     Greater greater
     GreaterOrEqual greater_or_equal
+    GridSample grid_sample
     GroupNormalization group_normalization
     HardSigmoid hard_sigmoid
     HardSwish hard_swish
     Hardmax hardmax
-    GridSample grid_sample
     Identity identity
     If if_else
     InstanceNormalization instance_normalization
@@ -132,6 +131,7 @@ operators! {
     Max max
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
+    MaxUnpool max_unpool
     Mean mean
     MeanVarianceNormalization mean_variance_normalization
     Min min
@@ -139,7 +139,6 @@ operators! {
     Mod modulo
     Mul mul
     Neg neg
-    MaxUnpool max_unpool
     NonMaxSuppression non_max_suppression
     NonZero non_zero
     Not not

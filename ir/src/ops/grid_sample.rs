@@ -8,7 +8,7 @@ use crate::expr::Ex;
 use crate::ops::OpKind::Gather;
 use crate::ops::geometry;
 use crate::ops::sampling::{Interpolation, Padding, Sampling, sample};
-use crate::schema::{Attr, Cx, Input, OpDef, TypeError, sets};
+use crate::schema::{Attr, Cx, Input, OpDef, Output, TypeError, sets};
 use crate::tensor::Tensor;
 use crate::types::{DType, Dim, TensorType};
 
@@ -16,6 +16,7 @@ pub static DEF: OpDef = OpDef {
     name: "GridSample",
     since: 16,
     inputs: &[Input::new("X", "T1"), Input::new("grid", "T2")],
+    outputs: &[Output::new("Y", "T1")],
     types: &[("T1", sets::NUMERIC), ("T2", sets::FLOAT)],
     attrs: &[
         Attr::int("align_corners", 0),

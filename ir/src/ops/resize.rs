@@ -9,7 +9,7 @@ use crate::compose::Composer;
 use crate::graph::Value;
 use crate::ops::OpKind::*;
 use crate::ops::interpolation::{Axis, Coordinates, Filter, Nearest, Taps};
-use crate::schema::{AdaptInput, Attr, Cx, Input, OpDef, Preset, TypeError, sets};
+use crate::schema::{AdaptInput, Attr, Cx, Input, OpDef, Output, Preset, TypeError, sets};
 use crate::tensor::Tensor;
 use crate::types::{DType, Dim, TensorType};
 
@@ -22,6 +22,7 @@ pub static DEF: OpDef = OpDef {
         Input::new("scales", "f32").optional(),
         Input::new("sizes", "i64").optional().since(11),
     ],
+    outputs: &[Output::new("Y", "T1")],
     types: &[("T1", sets::ALL), ("T2", sets::FLOAT)],
     attrs: &[
         Attr::int("antialias", 0).since(18),
