@@ -325,13 +325,16 @@ impl Graph {
         if let (Some(e), Some(t)) = (&op.epilogue, types.first_mut()) {
             t.dtype = e.expr.dtype();
         }
-        match types.iter().take(outputs).find(|ty| !ty.fits_memory()) {
-            Some(ty) => Err(TypeError::TooLarge {
-                op: op.kind.def().name,
-                shape: ty.to_string(),
-            }),
-            None => Ok(types),
+        let op = op.kind.def().name;
+        if types.len() < outputs {
+            let message = format!("has {} outputs, {outputs} are asked for", types.len());
+            return Err(TypeError::Invalid { op, message });
         }
+        if let Some(ty) = types.iter().take(outputs).find(|ty| !ty.fits_memory()) {
+            let shape = ty.to_string();
+            return Err(TypeError::TooLarge { op, shape });
+        }
+        Ok(types)
     }
 
     /// Runs `f` with what the operator may look at: attributes, operand types and constant operands.
@@ -383,25 +386,14 @@ impl Graph {
         names: &[&str],
         label: &str,
     ) -> Result<NodeId, TypeError> {
-        let types = self.infer(
-            &op,
-            &inputs,
-            names.len(),
-            names.first().copied().unwrap_or(""),
-        )?;
-        if types.len() < names.len() {
-            return Err(TypeError::Invalid {
-                op: op.kind.def().name,
-                message: format!("has {} outputs, {} are asked for", types.len(), names.len()),
-            });
+        let names: Vec<String> = names.iter().map(|n| self.unique(n)).collect();
+        let name = names.first().map_or("", String::as_str);
+        let types = self.infer(&op, &inputs, names.len(), name);
+        if types.is_err() {
+            self.names.retain(|n| !names.contains(n));
         }
-        let outputs = names
-            .iter()
-            .zip(types)
-            .map(|(n, ty)| Output {
-                name: self.unique(n),
-                ty,
-            })
+        let outputs = std::iter::zip(names, types?)
+            .map(|(name, ty)| Output { name, ty })
             .collect();
         Ok(self.insert(NodeKind::Op(op), label, inputs, outputs))
     }

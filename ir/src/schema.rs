@@ -451,7 +451,7 @@ impl<'a> Cx<'a> {
     pub fn axis(&self, name: &'static str, rank: usize) -> Result<usize, TypeError> {
         let axis = self.int(name)?;
         self.normalize_axis(axis, rank)
-            .map_err(|_| self.attr_error(name, axis_message(axis, rank)))
+            .map_err(|_| self.attr_error(name, format!("is {axis}, outside of [-{rank}, {rank})")))
     }
     pub fn normalize_axis(&self, axis: i64, rank: usize) -> Result<usize, TypeError> {
         let wrapped = if axis < 0 {

@@ -92,7 +92,7 @@ pub fn infer(cx: &Cx, cell: Cell) -> Result<Vec<TensorType>, TypeError> {
     expect(cx, 1, &[fixed(dirs), fixed(rows), x.shape[2].clone()])?;
     expect(cx, 2, &[fixed(dirs), fixed(rows), fixed(hidden)])?;
     expect(cx, 3, &[fixed(dirs), fixed(2 * rows)])?;
-    expect(cx, 4, &[batch.clone()])?;
+    expect(cx, 4, std::slice::from_ref(batch))?;
     expect(cx, 5, &state(dirs))?;
     if cell == Cell::Lstm {
         expect(cx, 6, &state(dirs))?;
