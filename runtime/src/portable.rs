@@ -21,6 +21,9 @@ mod scatter;
 mod top_k;
 mod unique;
 
+use crate::error::KernelError;
+use crate::operands::Operands;
+
 pub use compress::Compress;
 pub use concat::Concat;
 pub use copy::Copy;
@@ -55,6 +58,12 @@ macro_rules! kernels {
                     $(Portable::$name(_) => stringify!($name)),*
                 }
             }
+
+            pub(crate) fn run(&self, operands: &mut Operands<'_>) -> Result<(), KernelError> {
+                match self {
+                    $(Portable::$name(kernel) => kernel.run(operands)),*
+                }
+            }
         }
 
         $(impl From<$name> for Portable {
@@ -86,4 +95,104 @@ kernels! {
     17 => Det,
     18 => ReverseSequence,
     19 => MaxUnpool,
+}
+impl Copy {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Concat {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Gather {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl GatherElements {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl GatherNd {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl ScatterElements {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl ScatterNd {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl TopK {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Cumulative {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl NonZero {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Compress {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Unique {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl NonMaxSuppression {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Rnn {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Gru {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Lstm {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl RoiAlign {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl Det {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl ReverseSequence {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
+}
+impl MaxUnpool {
+    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Outside)
+    }
 }

@@ -4,10 +4,16 @@
 //! operand lies inside its space, and the session walks it. A program holds no code and no constants: steps refer to
 //! generated functions by number and to constants by their offset in the weights.
 
+mod check;
+mod show;
+
 use crate::cpu::CpuLevel;
 use crate::dtype::DType;
 use crate::portable::Portable;
 use crate::wire::{Reader, Wire, WireError, Writer, wire_enum, wire_list, wire_struct};
+
+pub(crate) use check::ByteRange;
+pub use check::ProgramError;
 
 /// Everything a session needs to know to run, except code and constants.
 #[derive(Clone, Debug, PartialEq)]

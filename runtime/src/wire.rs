@@ -261,7 +261,18 @@ macro_rules! wire_enum {
 
 pub(crate) use {wire_enum, wire_list, wire_struct};
 
-wire_list!(u64, i64);
+wire_list!(u64, i64, (String, String));
+
+impl Wire for (String, String) {
+    fn encode(&self, w: &mut Writer) {
+        self.0.encode(w);
+        self.1.encode(w);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok((String::decode(r)?, String::decode(r)?))
+    }
+}
 
 #[cfg(test)]
 mod tests {
