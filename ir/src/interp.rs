@@ -85,7 +85,7 @@ pub enum EvalError {
         expected: String,
         found: String,
     },
-    #[error("node '{node}' ({op}): {fault}")]
+    #[error("node '{node}': {}", describe(op, fault))]
     Node {
         node: String,
         op: &'static str,
@@ -117,6 +117,14 @@ pub enum Fault {
     /// An error inside a body.
     #[error("{0}")]
     Body(Box<EvalError>),
+}
+
+/// A type error names the operator itself.
+fn describe(op: &str, fault: &Fault) -> String {
+    match fault {
+        Fault::Type(e) => e.to_string(),
+        other => format!("{op}: {other}"),
+    }
 }
 
 impl Interpreter {

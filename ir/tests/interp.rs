@@ -195,12 +195,19 @@ fn extents_that_depend_on_data_take_their_true_value() {
 
 #[test]
 fn errors_name_node_and_value() {
+    let many: Vec<i64> = (0..5000).collect();
     let gather = op(OpKind::Gather, Attrs::new());
+    let operands = [iota(&[4000]), Tensor::ints(&many)].map(Some);
+    let e = Interpreter::default()
+        .eval_op(&gather, &operands, 1)
+        .expect_err("out of range");
+    insta::assert_snapshot!(e, @"node 'Gather': Gather: index 4000 is outside of [-4000, 4000)");
+
     let operands = [iota(&[3]), Tensor::ints(&[3])].map(Some);
     let e = Interpreter::default()
         .eval_op(&gather, &operands, 1)
         .expect_err("out of range");
-    insta::assert_snapshot!(e, @"node 'Gather' (Gather): index 3 is outside of [-3, 3)");
+    insta::assert_snapshot!(e, @"node 'Gather': Gather: index 3 is out of range for axis 0 of extent 3");
     let mut g = Graph::new("t");
     g.add_input(
         "x",
