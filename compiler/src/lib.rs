@@ -3,6 +3,7 @@
 //! The stages, left to right; a module imports only to its left:
 //! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
 
+pub mod codegen;
 pub mod kernel;
 pub mod memory;
 pub mod schedule;

@@ -1,0 +1,42 @@
+//! The code generator's view of a processor level.
+
+use super::CodegenError;
+use cnnc_runtime::CpuLevel;
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+
+/// Cranelift's target for a level: x86-64, System V, position-independent code.
+///
+/// # Errors
+/// When Cranelift was built without the x86-64 back end.
+pub fn isa(level: CpuLevel) -> Result<OwnedTargetIsa, CodegenError> {
+    let mut flags = settings::builder();
+    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    for (name, value) in [
+        ("opt_level", "speed"),
+        ("is_pic", "true"),
+        ("enable_verifier", verifier),
+        // Generated functions are leaves of the runtime's threads: no unwinding passes through them.
+        ("unwind_info", "false"),
+    ] {
+        flags.set(name, value).map_err(CodegenError::setting)?;
+    }
+    let mut builder =
+        isa::lookup_by_name("x86_64-unknown-linux-gnu").map_err(CodegenError::setting)?;
+    let preset = match level {
+        CpuLevel::Baseline => None,
+        CpuLevel::V3 => Some("x86-64-v3"),
+        CpuLevel::V4 => Some("x86-64-v4"),
+    };
+    if let Some(preset) = preset {
+        builder.enable(preset).map_err(CodegenError::setting)?;
+    }
+    builder
+        .finish(settings::Flags::new(flags))
+        .map_err(CodegenError::setting)
+}
+
+/// Whether the level has instructions that round floats to integers (SSE4.1).
+pub fn has_rounding(level: CpuLevel) -> bool {
+    level > CpuLevel::Baseline
+}
