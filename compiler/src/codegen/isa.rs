@@ -11,7 +11,11 @@ use cranelift_codegen::settings::{self, Configurable};
 /// When Cranelift was built without the x86-64 back end.
 pub fn isa(level: CpuLevel) -> Result<OwnedTargetIsa, CodegenError> {
     let mut flags = settings::builder();
-    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    let verifier = if cfg!(debug_assertions) {
+        "true"
+    } else {
+        "false"
+    };
     for (name, value) in [
         ("opt_level", "speed"),
         ("is_pic", "true"),

@@ -122,8 +122,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
         env: Value,
         rounding: bool,
     ) -> Emitter<'n, 'b> {
-        let mut field =
-            |offset: usize| builder.ins().load(I64, flags(), env, offset as i32);
+        let mut field = |offset: usize| builder.ins().load(I64, flags(), env, offset as i32);
         let table = field(Env::MATH);
         let extents = field(Env::EXTENTS);
         let mut bases = HashMap::new();
@@ -235,9 +234,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
             Extent::Fixed(n) => self.iconst(n as i64),
             Extent::Slot { index, .. } => {
                 let offset = index as i32 * 8;
-                self.builder
-                    .ins()
-                    .load(I64, flags(), self.extents, offset)
+                self.builder.ins().load(I64, flags(), self.extents, offset)
             }
         }
     }
@@ -284,7 +281,8 @@ fn place(streams: &mut Vec<Stream>, access: &Access) -> Place {
         strides.pop();
     }
     // Room is left for the units of a vectorised loop.
-    let near = |s: &Stream| i32::try_from(access.offset - s.offset).is_ok_and(|d| d.abs() < 1 << 30);
+    let near =
+        |s: &Stream| i32::try_from(access.offset - s.offset).is_ok_and(|d| d.abs() < 1 << 30);
     let found = streams
         .iter()
         .position(|s| s.space == access.space && s.strides == strides && near(s));

@@ -12,7 +12,12 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 impl Eval<'_, '_, '_> {
     pub fn binary(&mut self, op: BinaryOp, a: &Pack, b: &Pack) -> Pack {
         let dtype = a.dtype;
-        let pairs: Vec<_> = a.parts.iter().copied().zip(b.parts.iter().copied()).collect();
+        let pairs: Vec<_> = a
+            .parts
+            .iter()
+            .copied()
+            .zip(b.parts.iter().copied())
+            .collect();
         let parts = pairs
             .into_iter()
             .map(|(a, b)| match dtype {
@@ -20,7 +25,11 @@ impl Eval<'_, '_, '_> {
                 _ => self.int_binary(op, dtype, a, b),
             })
             .collect();
-        let dtype = if op.is_comparison() { DType::Bool } else { dtype };
+        let dtype = if op.is_comparison() {
+            DType::Bool
+        } else {
+            dtype
+        };
         Pack { dtype, parts }
     }
 
@@ -40,7 +49,11 @@ impl Eval<'_, '_, '_> {
             BinaryOp::Rem => self.float_rem(single, a, b),
             BinaryOp::Mod => self.float_mod(single, a, b),
             _ => {
-                let pow = if single { MathFn::PowF32 } else { MathFn::PowF64 };
+                let pow = if single {
+                    MathFn::PowF32
+                } else {
+                    MathFn::PowF64
+                };
                 self.call_lanes(pow, &[a, b])
             }
         }
@@ -171,7 +184,9 @@ impl Eval<'_, '_, '_> {
         );
         let [b, e, r] = [ty; 3].map(|t| builder.append_block_param(head, t));
         let minus_one_power = builder.ins().band_imm_u(exponent, 1);
-        builder.ins().jump(head, &[base.into(), exponent.into(), one.into()]);
+        builder
+            .ins()
+            .jump(head, &[base.into(), exponent.into(), one.into()]);
         builder.switch_to_block(head);
         let positive = if signed {
             builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, e, 0)
@@ -185,7 +200,9 @@ impl Eval<'_, '_, '_> {
         let next = builder.ins().select(odd, product, r);
         let square = builder.ins().imul(b, b);
         let half = builder.ins().ushr_imm_u(e, 1);
-        builder.ins().jump(head, &[square.into(), half.into(), next.into()]);
+        builder
+            .ins()
+            .jump(head, &[square.into(), half.into(), next.into()]);
         builder.switch_to_block(done);
         if !signed {
             return r;
@@ -241,4 +258,3 @@ impl Ops<'_, '_> {
         }
     }
 }
-

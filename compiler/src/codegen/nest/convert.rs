@@ -6,9 +6,7 @@ use super::value::{Pack, scalar_type};
 use cnnc_ir::DType;
 use cnnc_runtime::MathFn;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{
-    F32, F32X4, F64, F64X2, I8, I8X16, I16, I32, I32X4, I64, Type,
-};
+use cranelift_codegen::ir::types::{F32, F32X4, F64, F64X2, I8, I8X16, I16, I32, I32X4, I64, Type};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 /// Whether vectors can be converted.
@@ -19,7 +17,10 @@ pub fn has_vector_form(from: DType, to: DType) -> bool {
             (from, to),
             (F32, F64) | (F64, F32) | (F32, I32) | (I32, F32) | (I32, U32) | (U32, I32)
         )
-        || matches!((from, to), (Bool, F32 | I32 | U32) | (F32 | I32 | U32, Bool))
+        || matches!(
+            (from, to),
+            (Bool, F32 | I32 | U32) | (F32 | I32 | U32, Bool)
+        )
 }
 
 impl Eval<'_, '_, '_> {

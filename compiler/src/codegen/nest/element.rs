@@ -62,10 +62,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
             return self.fetch(place, &load.access, lanes, unit);
         }
         let conditions: Vec<Value> = load.guards.iter().map(|g| self.holds(g)).collect();
-        let fill = self
-            .eval(lanes)
-            .ops
-            .literal(load.access.dtype, load.fill);
+        let fill = self.eval(lanes).ops.literal(load.access.dtype, load.fill);
         let dtype = fill.dtype;
         let parts = self.when(conditions, fill.parts, &mut |this, _| {
             this.fetch(place, &load.access, lanes, unit).parts
@@ -208,12 +205,16 @@ impl<'n, 'b> Emitter<'n, 'b> {
         }
         let range = self.range(counter, None);
         match self.shape.vector.filter(|v| v.counter == counter) {
-            Some(vector) => {
-                self.in_strips(counter, range, Some(vector), state, &mut |this, lanes, units, state| {
+            Some(vector) => self.in_strips(
+                counter,
+                range,
+                Some(vector),
+                state,
+                &mut |this, lanes, units, state| {
                     let set = usize::from(lanes == 1);
                     sums.step(this, set, lanes, units, state)
-                })
-            }
+                },
+            ),
             None => self.counted(counter, range, 1, state, &mut |this, state| {
                 this.reduce_from(counter + 1, sums, state)
             }),
@@ -502,4 +503,3 @@ fn integer_neutral(combine: Combine, (lowest, highest): (i128, i128)) -> i64 {
         Combine::Min | Combine::ArgMin { .. } => highest as u64 as i64,
     }
 }
-

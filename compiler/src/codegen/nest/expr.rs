@@ -5,8 +5,8 @@
 
 use super::convert;
 use super::value::{Ops, Pack, flags};
-use cnnc_ir::expr::{BinaryOp, ExprOp, Inst, ScalarExpr, UnaryOp};
 use cnnc_ir::DType;
+use cnnc_ir::expr::{BinaryOp, ExprOp, Inst, ScalarExpr, UnaryOp};
 use cnnc_runtime::{MathFn, MathSignature};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
@@ -42,9 +42,7 @@ pub fn has_vector_form(expr: &ScalarExpr) -> bool {
             ExprOp::Binary(op, a, _) => binary_has_vector_form(op, dtype(a)),
             ExprOp::Select(c, ..) => word && dtype(c) == DType::Bool,
             ExprOp::Cast(a) => convert::has_vector_form(dtype(a), inst.dtype),
-            ExprOp::Bitcast(a) => {
-                word && matches!(dtype(a), DType::F32 | DType::I32 | DType::U32)
-            }
+            ExprOp::Bitcast(a) => word && matches!(dtype(a), DType::F32 | DType::I32 | DType::U32),
         }
     })
 }
@@ -69,7 +67,10 @@ fn binary_has_vector_form(op: BinaryOp, dtype: DType) -> bool {
             Add | Sub | Mul | Div | Max | Min | Eq | Lt | Le | Pow | Rem
         ),
         DType::F64 => matches!(op, Add | Sub | Mul | Div),
-        DType::I32 => matches!(op, Add | Sub | Mul | And | Or | Xor | Eq | Lt | Le | Max | Min),
+        DType::I32 => matches!(
+            op,
+            Add | Sub | Mul | And | Or | Xor | Eq | Lt | Le | Max | Min
+        ),
         DType::U32 => matches!(op, Add | Sub | Mul | And | Or | Xor | Eq),
         DType::Bool => matches!(op, And | Or | Xor),
         _ => false,
@@ -108,9 +109,7 @@ impl Eval<'_, '_, '_> {
             ExprOp::Lit(value) => self.ops.literal(inst.dtype, value),
             ExprOp::Index(axis) => match index(axis) {
                 Some(counter) => Pack::one(DType::I64, counter),
-                None => self
-                    .ops
-                    .literal(DType::I64, cnnc_ir::expr::Literal::Int(0)),
+                None => self.ops.literal(DType::I64, cnnc_ir::expr::Literal::Int(0)),
             },
             ExprOp::Unary(op, a) => self.unary(op, at(a)),
             ExprOp::Binary(op, a, b) => self.binary(op, at(a), at(b)),
@@ -132,7 +131,11 @@ impl Eval<'_, '_, '_> {
         };
         let bits = self.ops.map(a, |ops, v| ops.reinterpret(ty, v));
         // Types below 32 bits only change their sign.
-        let parts = bits.parts.iter().map(|&v| self.wrap_scalar(to, v)).collect();
+        let parts = bits
+            .parts
+            .iter()
+            .map(|&v| self.wrap_scalar(to, v))
+            .collect();
         Pack { dtype: to, parts }
     }
 
@@ -253,9 +256,11 @@ impl Eval<'_, '_, '_> {
     pub fn call(&mut self, function: MathFn, args: &[Value]) -> Value {
         let signature = function.signature();
         let builder = &mut *self.ops.builder;
-        let sig = *self.calls.signatures.entry(signature).or_insert_with(|| {
-            builder.import_signature(clif_signature(signature))
-        });
+        let sig = *self
+            .calls
+            .signatures
+            .entry(signature)
+            .or_insert_with(|| builder.import_signature(clif_signature(signature)));
         let entry = function as i32 * size_of::<usize>() as i32;
         let address = builder.ins().load(I64, flags(), self.calls.table, entry);
         let call = builder.ins().call_indirect(sig, address, args);

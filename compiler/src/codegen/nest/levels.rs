@@ -2,8 +2,8 @@
 //!
 //! Loop-carried values (counters, pointers, accumulators) are block parameters. A level leaves pointers and counters as it found them.
 
-use super::shape::{clamps, fixed};
 use super::Emitter;
+use super::shape::{clamps, fixed};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
@@ -75,10 +75,18 @@ impl<'n, 'b> Emitter<'n, 'b> {
         let mut conditions = Vec::new();
         if let None = fixed(self.nest.loops[counter].extent) {
             let extent = self.extent(self.nest.loops[counter].extent);
-            conditions.push(self.builder.ins().icmp(IntCC::UnsignedLessThan, value, extent));
+            conditions.push(
+                self.builder
+                    .ins()
+                    .icmp(IntCC::UnsignedLessThan, value, extent),
+            );
         }
         let nest = self.nest;
-        for guard in nest.guards.iter().filter(|g| clamps(&g.coordinate) == Some(counter)) {
+        for guard in nest
+            .guards
+            .iter()
+            .filter(|g| clamps(&g.coordinate) == Some(counter))
+        {
             conditions.push(self.holds(guard));
         }
         self.enter(counter, conditions, Vec::new(), &mut |this, state| {
@@ -132,7 +140,10 @@ impl<'n, 'b> Emitter<'n, 'b> {
     /// Tests the guards that name no counter (only possible in a nest without parallel loops).
     fn at_constants(&mut self, state: State, body: Body<'_, 'n, 'b>) -> State {
         let nest = self.nest;
-        let constant = nest.guards.iter().filter(|g| g.coordinate.deepest().is_none());
+        let constant = nest
+            .guards
+            .iter()
+            .filter(|g| g.coordinate.deepest().is_none());
         let conditions: Vec<Value> = constant.map(|g| self.holds(g)).collect();
         self.when(conditions, state, body)
     }
@@ -141,10 +152,16 @@ impl<'n, 'b> Emitter<'n, 'b> {
     fn innermost(&mut self, counter: usize, range: (Value, Value)) {
         let hoisted = self.hoist(counter);
         let vector = self.shape.vector.filter(|v| v.counter == counter);
-        self.in_strips(counter, range, vector, Vec::new(), &mut |this, lanes, units, state| {
-            this.element(lanes, units);
-            state
-        });
+        self.in_strips(
+            counter,
+            range,
+            vector,
+            Vec::new(),
+            &mut |this, lanes, units, state| {
+                this.element(lanes, units);
+                state
+            },
+        );
         self.unhoist(hoisted);
     }
 
@@ -198,7 +215,11 @@ impl<'n, 'b> Emitter<'n, 'b> {
             (zero, self.extent(self.nest.loops[counter].extent))
         });
         let nest = self.nest;
-        for guard in nest.guards.iter().filter(|g| clamps(&g.coordinate) == Some(counter)) {
+        for guard in nest
+            .guards
+            .iter()
+            .filter(|g| clamps(&g.coordinate) == Some(counter))
+        {
             let (first, last) = self.inside(guard, counter);
             start = self.larger(start, first);
             end = self.smaller(end, last);
@@ -207,11 +228,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
     }
 
     /// The counter values between which a guard holds, whose coefficient of the counter is 1 or -1.
-    pub fn inside(
-        &mut self,
-        guard: &crate::kernel::nest::Guard,
-        counter: usize,
-    ) -> (Value, Value) {
+    pub fn inside(&mut self, guard: &crate::kernel::nest::Guard, counter: usize) -> (Value, Value) {
         let mut rest = guard.coordinate.clone();
         let sign = rest.coefficient(counter);
         rest.coefficients[counter] = 0;
@@ -344,7 +361,10 @@ impl<'n, 'b> Emitter<'n, 'b> {
             let product = self.builder.ins().imul(value, divisor);
             let exact = self.builder.ins().icmp(IntCC::Equal, product, numerator);
             let extent = self.extent(quotient.extent);
-            let inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, value, extent);
+            let inside = self
+                .builder
+                .ins()
+                .icmp(IntCC::UnsignedLessThan, value, extent);
             conditions.push(self.builder.ins().band(exact, inside));
             let number = nest.loops.len() + k;
             self.counters[number] = Some(value);
@@ -356,12 +376,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
     }
 
     /// Runs the body where all conditions hold, else passes the state on.
-    pub fn when(
-        &mut self,
-        conditions: Vec<Value>,
-        state: State,
-        body: Body<'_, 'n, 'b>,
-    ) -> State {
+    pub fn when(&mut self, conditions: Vec<Value>, state: State, body: Body<'_, 'n, 'b>) -> State {
         let Some(all) = conditions
             .into_iter()
             .reduce(|a, b| self.builder.ins().band(a, b))

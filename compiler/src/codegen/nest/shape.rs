@@ -224,9 +224,9 @@ fn independent<'a>(affines: impl Iterator<Item = &'a Affine>, counter: usize) ->
 
 /// Whether guards that look at the counter only shorten its range.
 fn clamps_only(nest: &Nest, counter: usize) -> bool {
-    nest.guards.iter().all(|g| {
-        g.coordinate.coefficient(counter) == 0 || clamps(&g.coordinate) == Some(counter)
-    })
+    nest.guards
+        .iter()
+        .all(|g| g.coordinate.coefficient(counter) == 0 || clamps(&g.coordinate) == Some(counter))
 }
 
 /// The counter whose range a guard on this coordinate shortens, given those outside it.
@@ -236,9 +236,9 @@ pub fn clamps(coordinate: &Affine) -> Option<usize> {
 }
 
 fn arguments_convert(expr: &ScalarExpr, argument: u32, from: DType) -> bool {
-    expr.insts.iter().all(|i| {
-        i.op != ExprOp::Arg(argument) || convert::has_vector_form(from, i.dtype)
-    })
+    expr.insts
+        .iter()
+        .all(|i| i.op != ExprOp::Arg(argument) || convert::has_vector_form(from, i.dtype))
 }
 
 /// Vectors side by side: enough to hide latencies, fewer where the code would grow large.

@@ -98,7 +98,11 @@ impl Ops<'_, '_> {
     pub fn int_like(&mut self, like: Value, value: i64) -> Value {
         let ty = self.type_of(like);
         let lane = ty.lane_type();
-        let bits = if lane == I32 { i64::from(value as u32) } else { value };
+        let bits = if lane == I32 {
+            i64::from(value as u32)
+        } else {
+            value
+        };
         let scalar = self.builder.ins().iconst(lane, bits);
         self.spread(ty, scalar)
     }
