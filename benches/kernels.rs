@@ -6,13 +6,13 @@
 #[path = "../tests/tile/exec.rs"]
 mod exec;
 
-use cnnc::kernel::blocking::Placement;
 use cnnc::kernel::conv::{self, ConvGeometry};
 use cnnc::kernel::depthwise;
 use cnnc::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
+use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
 use cnnc::kernel::tile::{
-    Arguments, Column, Init, Loop, Nest, Pixel, Source, Step, Target, Tile, TileCode, assemble,
+    Arguments, Column, Init, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode, assemble,
 };
 use exec::{Code, Guarded};
 use std::time::{Duration, Instant};
@@ -156,6 +156,7 @@ impl Layer {
             tile: 0,
             input: 0,
             output: 0,
+            bias: 0,
         }];
         let groups = vec![ChannelGroup {
             first_tile: 0,
@@ -256,8 +257,13 @@ fn peak(target: Target) -> (Tile, usize) {
         reduction: vec![Nest {
             input: 0,
             weights: 0,
-            taps: vec![0; 16],
-            row: 0,
+            taps: vec![
+                Tap {
+                    input: 0,
+                    weights: 0
+                };
+                16
+            ],
             loops: vec![Loop {
                 trip,
                 input: 0,

@@ -2,8 +2,9 @@
 //!
 //! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`depthwise`] and [`matmul`] cut a whole
 //! operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data that the code
-//! generator turns into a loop. [`nest`] describes everything that is not a hot tile as loops over affine addresses. Deliberately absent: which operator gets which plan (`select`), and memory
-//! (`memory::view`): a plan's offsets are relative to the operands.
+//! generator turns into a loop. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
+//! Deliberately absent: which operator gets which plan (`select`), and memory (`memory::view`): a plan's offsets are
+//! relative to the operands.
 
 pub mod blocking;
 pub mod conv;
@@ -11,6 +12,7 @@ pub mod depthwise;
 pub mod matmul;
 pub mod nest;
 pub mod packing;
+pub mod placement;
 pub mod plan;
 pub mod reduction;
 pub mod tile;

@@ -3,9 +3,9 @@
 //! Data are small integers, so sums are exact in f32 and the comparison needs no tolerance. Padding lanes hold NaN:
 //! a plan that multiplies one shows it.
 
-use cnnc::kernel::blocking::Placement;
 use cnnc::kernel::conv::{self, ConvGeometry};
 use cnnc::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
+use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
 use cnnc::kernel::tile::{Arguments, Step, Target};
 use cnnc::kernel::{depthwise, tile::ELEMENT};

@@ -1,7 +1,8 @@
 //! The printed forms of a tile: description, machine code, and why it cannot be assembled.
 
 use cnnc::kernel::tile::{
-    Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Target, Tile, TileCode, assemble, listing,
+    Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode, assemble,
+    listing,
 };
 
 /// A 3x3 convolution's tile in small: two pixels, two loops, a partial last column.
@@ -29,8 +30,7 @@ fn small(lanes: Lanes) -> Tile {
         reduction: vec![Nest {
             input: 0,
             weights: 0,
-            taps: vec![0, 4],
-            row: 2 * lanes.bytes() as i32,
+            taps: taps(&[0, 4], 2 * lanes.bytes() as i32),
             loops: vec![
                 Loop {
                     trip: 3,
@@ -52,6 +52,18 @@ fn small(lanes: Lanes) -> Tile {
     }
 }
 
+/// Taps on consecutive rows of weights.
+fn taps(inputs: &[i32], row: i32) -> Vec<Tap> {
+    inputs
+        .iter()
+        .enumerate()
+        .map(|(index, &input)| Tap {
+            input,
+            weights: index as i32 * row,
+        })
+        .collect()
+}
+
 fn assembled(tile: &Tile, target: Target) -> String {
     match assemble(tile, target) {
         Ok(TileCode::Bytes(bytes)) => listing(&bytes),
@@ -67,7 +79,7 @@ fn description() {
       pixels  in [0..+64x2] out [0..+512x2]
       column  f32x16 out 0
       column  f32x16 valid 3 out 64
-      reduce  3 times (in +1920, weights +768) 3 times (in +64, weights +256) taps [0..+4x2] from in 0 weights 0 row 128
+      reduce  3 times (in +1920, weights +768) 3 times (in +64, weights +256) taps in [0..+4x2] weights [0..+128x2] from in 0 weights 0
       then    add residual
       then    max 0.0
       then    min 6.0
@@ -301,8 +313,7 @@ fn depthwise_windows_load_each_input_once() {
         reduction: vec![Nest {
             input: 0,
             weights: 0,
-            taps: vec![0, 64, 128],
-            row: 64,
+            taps: taps(&[0, 64, 128], 64),
             loops: Vec::new(),
         }],
         epilogue: Vec::new(),
@@ -354,7 +365,7 @@ fn refusals() {
     a tile needs at least one pixel and one column, found 0 x 2
     column 0 has 16 lanes, avx2 has at most 8
     column 0 has 0 valid lanes, expected 1 to 8
-    only one column may be partial, columns 0 and 1 are
+    partial columns must have equally many lanes, columns 0 and 1 differ
     column 0 has an input offset, which only a tile with source `lanes` may have
     the tile needs 17 vector registers (7 x 2 accumulators), avx2 has 16
     loop 1 of nest 0 has trip count 0, expected 1 to 2147483647

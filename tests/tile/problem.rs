@@ -1,6 +1,6 @@
 //! Random tiles with buffers that fit them exactly.
 
-use cnnc::kernel::tile::{Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Target, Tile};
+use cnnc::kernel::tile::{Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile};
 
 /// SplitMix64: small, seeded, good enough to pick shapes.
 pub struct Random(pub u64);
@@ -61,6 +61,7 @@ impl Extent {
 /// What `tile` touches of input, weights, output, bias and residual.
 pub fn extents(tile: &Tile) -> [Extent; 5] {
     let [mut input, mut weights, mut output, mut bias] = [Extent::NONE; 4];
+    bias.include(0, 4 * tile.pixels.len() as i64);
     let mut room = 0;
     for column in &tile.columns {
         let valid = i64::from(column.valid) * 4;
@@ -87,17 +88,19 @@ pub fn extents(tile: &Tile) -> [Extent; 5] {
 
 /// Lowest and highest first byte of a nest's inputs and weights.
 fn nest_extents(nest: &Nest) -> (Extent, Extent) {
-    let taps = || nest.taps.iter().map(|&tap| i64::from(tap));
-    let rows = (nest.taps.len() as i64 - 1) * i64::from(nest.row);
-    let (input, weights) = (i64::from(nest.input), i64::from(nest.weights));
-    let mut x = Extent {
-        low: input + taps().min().unwrap_or(0),
-        high: input + taps().max().unwrap_or(0),
+    let span = |start: i32, offset: fn(&Tap) -> i32| {
+        let offsets = || {
+            nest.taps
+                .iter()
+                .map(|tap| i64::from(start) + i64::from(offset(tap)))
+        };
+        Extent {
+            low: offsets().min().unwrap_or(0),
+            high: offsets().max().unwrap_or(0),
+        }
     };
-    let mut w = Extent {
-        low: weights + rows.min(0),
-        high: weights + rows.max(0),
-    };
+    let mut x = span(nest.input, |tap| tap.input);
+    let mut w = span(nest.weights, |tap| tap.weights);
     for l in &nest.loops {
         let last = i64::from(l.trip) - 1;
         for (extent, stride) in [(&mut x, l.input), (&mut w, l.weights)] {
@@ -136,7 +139,7 @@ pub fn tile(random: &mut Random, target: Target) -> Tile {
     let reduction = (0..random.within(0, 2))
         .map(|_| nest(random, row))
         .collect();
-    let init = random.pick(&[Init::Bias, Init::Bias, Init::Zero, Init::Accumulate]);
+    let init = random.pick(&[Init::Bias, Init::PixelBias, Init::Zero, Init::Accumulate]);
     Tile {
         source,
         pixels,
@@ -176,10 +179,17 @@ fn columns(
 }
 
 fn nest(random: &mut Random, row: i32) -> Nest {
-    let input = 4 * random.within(-5, 5);
-    let taps = (0..random.within(1, 6))
-        .map(|_| 4 * random.within(-20, 60))
-        .collect::<Vec<_>>();
+    let consecutive = random.one_in(2);
+    let taps: Vec<Tap> = (0..random.within(1, 6))
+        .map(|index| Tap {
+            input: 4 * random.within(-20, 60),
+            weights: if consecutive {
+                index * row
+            } else {
+                4 * random.within(-20, 60)
+            },
+        })
+        .collect();
     let mut weights = row * taps.len() as i32;
     let loops = (0..random.within(0, 3))
         .map(|_| {
@@ -193,10 +203,9 @@ fn nest(random: &mut Random, row: i32) -> Nest {
         })
         .collect();
     Nest {
-        input,
+        input: 4 * random.within(-5, 5),
         weights: row * random.within(0, 2),
         taps,
-        row,
         loops,
     }
 }

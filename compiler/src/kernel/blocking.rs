@@ -1,80 +1,18 @@
 //! Cutting an operator into register blocks: pixels into pieces, channels into columns, both into the shape that suits.
 
+mod shape;
+
 use super::packing::Packing;
+use super::placement::Placement;
 use super::plan::{ChannelGroup, Order, Plan, PlanError, SpatialUnit};
 use super::reduction::{self, Segment, Window, constant};
 use super::tile::{Column, ELEMENT, Init, Lanes, Pixel, Shape, Source, Step, Target, Tile};
+pub(super) use shape::{Demand, even, narrowest};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Multiply-adds in flight that hide their latency.
-const LATENCY: usize = 8;
-
-/// Fewest pixels that share their inputs enough for a sliding window to pay.
-const MIN_WINDOW: usize = 4;
-
-/// Pixels this many bytes apart fall into one set of the first cache, which holds but a few.
-const PAGE: i64 = 4096;
-const WAYS: usize = 8;
-
 /// Bytes of cache a core has to itself; only decides which loop is outside.
 const PRIVATE_CACHE: usize = 512 << 10;
-
-/// Where an activation `[N, C, H, W]` lies, relative to its first element (of a plane with a halo: the first interior
-/// element).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// Channels stored side by side: 16 for NCHW16c, 1 for NCHW.
-    pub block: usize,
-    /// Elements from one image, one channel block, one row, one pixel to the next.
-    pub strides: [i64; 4],
-    /// Pixels of zeros around every plane that may be read: top, left, bottom, right.
-    pub halo: [usize; 4],
-}
-
-impl Placement {
-    /// A dense activation of `channels` planes of `height` x `width`, in blocks of `block`, with a halo.
-    pub fn dense(
-        block: usize,
-        channels: usize,
-        [height, width]: [usize; 2],
-        halo: [usize; 4],
-    ) -> Self {
-        let row = ((width + halo[1] + halo[3]) * block) as i64;
-        let plane = row * (height + halo[0] + halo[2]) as i64;
-        let strides = [
-            plane * channels.div_ceil(block) as i64,
-            plane,
-            row,
-            block as i64,
-        ];
-        Placement {
-            block,
-            strides,
-            halo,
-        }
-    }
-
-    /// The byte offset of a channel of the first pixel.
-    pub fn channel(&self, channel: usize) -> i64 {
-        let (block, lane) = (channel / self.block, channel % self.block);
-        (block as i64 * self.strides[1] + lane as i64) * ELEMENT
-    }
-
-    /// The byte strides of image, row and pixel.
-    pub fn image_row_pixel(&self) -> [i64; 3] {
-        [0, 2, 3].map(|axis| self.strides[axis] * ELEMENT)
-    }
-
-    /// Channels from `channel` on that lie side by side in memory, at most `limit`.
-    fn run(&self, channel: usize, limit: usize) -> usize {
-        if self.strides[1] == self.block as i64 {
-            limit
-        } else {
-            limit.min(self.block - channel % self.block)
-        }
-    }
-}
 
 /// A rectangle of output pixels with the same window of taps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,62 +219,25 @@ impl Blocking {
         pieces.iter().map(column).collect()
     }
 
-    /// Picks a register block by the work it leaves beside the multiply-adds, which every block does alike.
     fn shape(&self, columns: usize, partial: bool) -> Shape {
-        let accumulators = self
-            .target
-            .accumulators(self.source, &self.epilogue, partial);
-        let pixels = self
-            .regions
-            .iter()
-            .map(|r| r.rows.len() * r.columns.len())
-            .max()
-            .unwrap_or(0);
-        if let Some(shape) = self.sliding_window(accumulators) {
-            return shape;
-        }
-        let aliased = self.steps.pixel[0] != 0 && self.steps.pixel[0] % PAGE == 0;
-        let most_pixels = if aliased { WAYS } else { usize::MAX };
-        let fitted = |shape: &Shape| {
-            let columns = shape.columns.min(columns.max(1)).min(accumulators);
-            let pixels = (shape.pixels * shape.columns).min(accumulators) / columns;
-            Shape {
-                pixels: pixels.min(most_pixels),
-                columns,
-            }
+        let taps: usize = self.segments.iter().map(Segment::elements).sum();
+        let demand = Demand {
+            target: self.target,
+            source: self.source,
+            accumulators: self
+                .target
+                .accumulators(self.source, &self.epilogue, partial),
+            pixels: self
+                .regions
+                .iter()
+                .map(|r| r.rows.len() * r.columns.len())
+                .max()
+                .unwrap_or(0),
+            columns,
+            taps,
+            pixel_step: self.steps.pixel[0],
         };
-        let cost = |shape: &Shape| {
-            let blocks = pixels.div_ceil(shape.pixels) * columns.div_ceil(shape.columns);
-            // A block shorter than the latency of its multiply-adds waits for them.
-            let waiting = LATENCY.saturating_sub(pixels.min(shape.pixels) * shape.columns);
-            let broadcasts = if self.target == Target::Avx512 {
-                0
-            } else {
-                shape.pixels
-            };
-            blocks * (shape.columns + broadcasts + waiting + 1)
-        };
-        let fallback = Shape {
-            pixels: 1,
-            columns: 1,
-        };
-        self.target
-            .shapes()
-            .iter()
-            .map(fitted)
-            .min_by_key(cost)
-            .unwrap_or(fallback)
-    }
-
-    /// For a depthwise window small enough to keep its weights in registers: one column, and as many pixels as fit beside
-    /// the weights and one input vector.
-    fn sliding_window(&self, accumulators: usize) -> Option<Shape> {
-        let taps: usize = self.segments.iter().map(Segment::len).sum();
-        let room = self.target.registers().checked_sub(taps + 2)?;
-        (self.source == Source::Lanes && room >= MIN_WINDOW).then(|| Shape {
-            pixels: room.min(accumulators),
-            columns: 1,
-        })
+        demand.shape()
     }
 
     /// Cuts all regions of all images into blocks of at most `most` pixels. Returns the distinct blocks and the units.
@@ -368,6 +269,7 @@ impl Blocking {
                     patterns.len() as u32 - 1
                 });
                 units.push(SpatialUnit {
+                    bias: 0,
                     tile,
                     input,
                     output,
@@ -377,9 +279,9 @@ impl Blocking {
         let image = |n: usize| {
             let [input, output] = self.steps.image.map(|step| step * n as i64);
             units.iter().map(move |u| SpatialUnit {
-                tile: u.tile,
                 input: u.input + input,
                 output: u.output + output,
+                ..*u
             })
         };
         Ok((patterns, (0..self.images).flat_map(image).collect()))
@@ -413,7 +315,7 @@ impl Blocking {
     /// Walks an operand that does not fit the cache as seldom as possible.
     fn order(&self, units: usize, groups: usize) -> Order {
         let channels: usize = self.channels.iter().map(|range| range.count).sum();
-        let rows: usize = self.segments.iter().map(Segment::len).sum();
+        let rows: usize = self.segments.iter().map(Segment::elements).sum();
         let weights = channels * rows * size_of::<f32>();
         let traffic = |bytes: usize, walks: usize| {
             if bytes > PRIVATE_CACHE {
@@ -435,19 +337,4 @@ impl Blocking {
 /// Elements of one row of weights.
 fn row_lanes(columns: &[Column]) -> usize {
     columns.iter().map(|column| column.lanes.count()).sum()
-}
-
-/// The narrowest vector with room for `channels`, of those there are.
-fn narrowest(channels: usize) -> Lanes {
-    match channels {
-        0..=4 => Lanes::Four,
-        5..=8 => Lanes::Eight,
-        _ => Lanes::Sixteen,
-    }
-}
-
-/// Cuts `0..count` into as few ranges of at most `most` as possible, of nearly equal length.
-fn even(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let ranges = count.div_ceil(most.max(1));
-    (0..ranges).map(move |i| i * count / ranges..(i + 1) * count / ranges)
 }

@@ -7,7 +7,8 @@
 //! Padding costs nothing where the input has a halo of zeros; where it has none, the output is cut into regions whose
 //! tiles leave out the taps that would read it.
 
-use super::blocking::{Blocking, ChannelRange, Placement, Region, Steps, Weights};
+use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights};
+use super::placement::Placement;
 use super::plan::{Plan, PlanError};
 use super::reduction::{Axis, CHUNK, Segment, UNROLL, Window, chunked};
 use super::tile::{ELEMENT, Init, Source, Step, Target};
@@ -82,7 +83,7 @@ impl ConvGeometry {
     /// If a window is larger than the padded input, or a parameter is zero.
     pub fn output(&self) -> Result<[usize; 2], PlanError> {
         let mut output = [0; 2];
-        for axis in 0..2 {
+        for (axis, extent) in output.iter_mut().enumerate() {
             let (kernel, stride, dilation) =
                 (self.kernel[axis], self.strides[axis], self.dilations[axis]);
             if kernel == 0 || stride == 0 || dilation == 0 {
@@ -93,11 +94,11 @@ impl ConvGeometry {
                 ));
             }
             let padded = self.input[axis] + self.pads[axis] + self.pads[axis + 2];
-            let span = (kernel - 1) * dilation + 1;
+            let span = (kernel - 1).saturating_mul(dilation).saturating_add(1);
             let room = padded.checked_sub(span).ok_or_else(|| {
                 PlanError::geometry("the kernel's extent", format!("at most {padded}"), span)
             })?;
-            output[axis] = room / stride + 1;
+            *extent = room / stride + 1;
         }
         Ok(output)
     }

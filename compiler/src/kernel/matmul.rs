@@ -3,8 +3,9 @@
 //! Rows of `a` are a tile's pixels and columns of `b` its vectors. A constant `b` is packed, in whatever way it lies;
 //! any other is read where it is, which needs its columns side by side.
 
-use super::blocking::{Blocking, ChannelRange, Placement, Region, Steps, Weights};
+use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights};
 use super::conv::side_by_side;
+use super::placement::Placement;
 use super::plan::{ChannelGroup, Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
 use super::tile::{ELEMENT, Init, Source, Step, Target};

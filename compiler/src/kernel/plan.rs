@@ -7,7 +7,7 @@
 //!     input   + group.input + unit.input,
 //!     weights + group.weights,
 //!     output  + group.output + unit.output,
-//!     bias    + group.bias,
+//!     bias    + group.bias + unit.bias,
 //!     residual + group.output + unit.output)
 //! ```
 //!
@@ -37,6 +37,8 @@ pub struct SpatialUnit {
     pub tile: u32,
     pub input: i64,
     pub output: i64,
+    /// Zero unless pixels stand for output channels.
+    pub bias: i64,
 }
 
 /// One block of output channels.
@@ -125,7 +127,7 @@ impl Plan {
             input: group.input + unit.input,
             weights: group.weights,
             output: group.output + unit.output,
-            bias: group.bias,
+            bias: group.bias + unit.bias,
         })
     }
 }

@@ -5,7 +5,7 @@
 //! is done without reading it.
 
 use super::plan::PlanError;
-use super::tile::{Loop, Nest};
+use super::tile::{Loop, Nest, Tap};
 use std::ops::Range;
 
 /// Taps a tile's body is unrolled to at most: with a full register block of accumulators, about 6 KB of code.
@@ -102,8 +102,14 @@ pub fn nests(segments: &[Segment], row: i64, window: &Window) -> Result<Vec<Nest
     let mut first_row = 0;
     let mut nests = Vec::new();
     for segment in segments {
-        nests.extend(segment.nests(first_row, row, window)?);
-        first_row += segment.len() as i64;
+        let strides = segment.axes.iter().scan(row, |stride, axis| {
+            let own = *stride;
+            *stride *= axis.count as i64;
+            Some(own)
+        });
+        let strides: Vec<i64> = strides.collect();
+        nests.extend(segment.nest(first_row * row, &strides, window)?);
+        first_row += segment.elements() as i64;
     }
     Ok(nests)
 }
@@ -115,7 +121,7 @@ pub fn constant(offset: i64) -> Result<i32, PlanError> {
 
 impl Segment {
     /// Elements reduced; weight rows.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.axes.iter().map(|axis| axis.count).product()
     }
 
@@ -143,50 +149,55 @@ impl Segment {
             .min(self.axes.len())
     }
 
-    fn nests(&self, first_row: i64, row: i64, window: &Window) -> Result<Vec<Nest>, PlanError> {
-        // Each tap as (input bytes, weight row), growing from the innermost axis outwards.
+    /// The segment as a nest whose weights start at `weights` and advance by `strides` bytes along the axes; none if the
+    /// window is empty.
+    pub fn nest(
+        &self,
+        weights: i64,
+        strides: &[i64],
+        window: &Window,
+    ) -> Result<Option<Nest>, PlanError> {
+        // Each tap as (input, weights), growing from the innermost axis outwards.
         let mut taps = vec![(0, 0)];
-        let (mut input, mut weight_row, mut rows_inside) = (self.input, first_row, 1);
+        let (mut input, mut weights) = (self.input, weights);
         let mut loops = Vec::new();
-        for (depth, axis) in self.axes.iter().enumerate() {
+        for (depth, (axis, &stride)) in self.axes.iter().zip(strides).enumerate() {
             let range = axis
                 .window
                 .map_or(0..axis.count, |dimension| window[dimension].clone());
             if range.is_empty() {
-                return Ok(Vec::new());
+                return Ok(None);
             }
             let (start, count) = (range.start as i64, range.len());
             input += start * axis.input;
-            weight_row += start * rows_inside;
+            weights += start * stride;
             if depth < self.unrolled() {
-                let step = |index: usize| (index as i64 * axis.input, index as i64 * rows_inside);
+                let step = |index: usize| (index as i64 * axis.input, index as i64 * stride);
                 taps = (0..count)
                     .map(step)
                     .flat_map(|(x, w)| taps.iter().map(move |tap| (tap.0 + x, tap.1 + w)))
                     .collect();
             } else if count > 1 {
-                let (input, weights) = (constant(axis.input)?, constant(rows_inside * row)?);
+                let (input, weights) = (constant(axis.input)?, constant(stride)?);
                 loops.push(Loop {
                     trip: count as u32,
                     input,
                     weights,
                 });
             }
-            rows_inside *= axis.count as i64;
         }
-        taps.chunk_by(|a, b| a.1 + 1 == b.1)
-            .map(|run| {
-                Ok(Nest {
-                    input: constant(input)?,
-                    weights: constant((weight_row + run[0].1) * row)?,
-                    taps: run
-                        .iter()
-                        .map(|tap| constant(tap.0))
-                        .collect::<Result<_, _>>()?,
-                    row: constant(row)?,
-                    loops: loops.clone(),
-                })
+        let tap = |&(input, weights): &(i64, i64)| {
+            Ok(Tap {
+                input: constant(input)?,
+                weights: constant(weights)?,
             })
-            .collect()
+        };
+        let taps = taps.iter().map(tap).collect::<Result<_, PlanError>>()?;
+        Ok(Some(Nest {
+            input: constant(input)?,
+            weights: constant(weights)?,
+            taps,
+            loops,
+        }))
     }
 }

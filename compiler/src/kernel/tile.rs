@@ -9,7 +9,7 @@
 //! For pixel `p`, column `c` and lane `l` the tile computes, in exactly this order of fused multiply-adds,
 //!
 //! ```text
-//! acc = bias[c][l] | 0 | output[p][c][l]
+//! acc = bias[c][l] | bias[p] | 0 | output[p][c][l]
 //! for nest in reduction, for its loop indices (outermost slowest), for tap in nest.taps:
 //!     acc += x(p, c, l, tap) * weight(c, l, tap)
 //! output[p][c][l] = epilogue(acc)
@@ -83,7 +83,7 @@ pub struct Pixel {
 pub struct Column {
     /// Vector width; also the room the column takes among weights and bias.
     pub lanes: Lanes,
-    /// Lanes that exist: memory beyond them is neither read nor written. At most one column is partial.
+    /// Lanes that exist: memory beyond them is neither read nor written. Partial columns of a tile have equally many.
     pub valid: u8,
     /// Offset added to a pixel's input; zero unless the source is [`Source::Lanes`].
     pub input: i32,
@@ -133,6 +133,8 @@ impl Lanes {
 pub enum Init {
     /// The bias of their column, the same for every pixel.
     Bias,
+    /// The bias of their pixel, the same for every column: pixels stand for output channels.
+    PixelBias,
     Zero,
     /// What the output holds: a reduction split over several calls.
     Accumulate,
@@ -143,15 +145,19 @@ pub enum Init {
 pub struct Nest {
     /// Offset of the first element read, added to the pixel's.
     pub input: i32,
-    /// Offset of the first weight row.
+    /// Offset of the first weight vector.
     pub weights: i32,
-    /// The unrolled body: input offset of each tap.
-    pub taps: Vec<i32>,
-    /// Distance between the weight rows of consecutive taps. Packed weights have the sum of the columns' widths;
-    /// a row-major matrix read in place has its own row length.
-    pub row: i32,
+    /// The unrolled body.
+    pub taps: Vec<Tap>,
     /// Counted loops around the body, innermost first.
     pub loops: Vec<Loop>,
+}
+
+/// One multiply-add of every accumulator: where it reads, from where the nest stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tap {
+    pub input: i32,
+    pub weights: i32,
 }
 
 /// A counted loop of a [`Nest`].
@@ -226,7 +232,7 @@ pub enum TileError {
         valid: u8,
         lanes: usize,
     },
-    #[error("only one column may be partial, columns {first} and {second} are")]
+    #[error("partial columns must have equally many lanes, columns {first} and {second} differ")]
     Partial { first: usize, second: usize },
     #[error("column {column} has an input offset, which only a tile with source `lanes` may have")]
     ColumnInput { column: usize },

@@ -2,11 +2,11 @@
 
 use super::epilogue::{self, Fused};
 use super::{EpilogueRequest, Kernel, Offer, Place, Request, Selector, Tiled};
-use crate::kernel::blocking::Placement;
 use crate::kernel::conv::{self, ConvGeometry};
 use crate::kernel::depthwise;
 use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use crate::kernel::nest;
+use crate::kernel::placement::Placement;
 use crate::kernel::plan::Plan as TilePlan;
 use crate::memory::view::{Space, View};
 use cnnc_ir::class::{Contract, Conv, Semantics};

@@ -67,7 +67,7 @@ pub struct Frame {
     pub bases: Vec<i64>,
     /// The deepest loop nest.
     pub depth: usize,
-    /// The tile's only partial vector, if any.
+    /// A partial vector of the tile, if any; the others have as many lanes.
     pub partial: Option<Span>,
 }
 

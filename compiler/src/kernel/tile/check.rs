@@ -61,13 +61,17 @@ fn check_columns(tile: &Tile, target: Target) -> Result<(), TileError> {
         if c.input != 0 && tile.source != Source::Lanes {
             return Err(TileError::ColumnInput { column });
         }
-        if c.is_partial()
-            && let Some(first) = partial.replace(column)
-        {
-            return Err(TileError::Partial {
-                first,
-                second: column,
-            });
+        if !c.is_partial() {
+            continue;
+        }
+        match partial {
+            Some((first, valid)) if valid != c.valid => {
+                return Err(TileError::Partial {
+                    first,
+                    second: column,
+                });
+            }
+            _ => partial = Some((column, c.valid)),
         }
     }
     Ok(())

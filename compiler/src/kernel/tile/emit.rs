@@ -59,7 +59,7 @@ fn input_bases(tile: &Tile, reach: Option<i64>, limit: usize) -> (Vec<i64>, Vec<
     let taps = || {
         tile.reduction
             .iter()
-            .flat_map(|nest| nest.taps.iter().map(|&tap| i64::from(tap)))
+            .flat_map(|nest| nest.taps.iter().map(|tap| i64::from(tap.input)))
     };
     let (low, high) = (taps().min().unwrap_or(0), taps().max().unwrap_or(0));
     let mut order: Vec<usize> = (0..tile.pixels.len()).collect();
@@ -174,27 +174,25 @@ impl<A: VectorAsm> Emitter<'_, A> {
 
     fn init(&mut self) {
         for (index, column, offset) in self.columns() {
-            let first = self.acc(0, index);
-            match self.tile.init {
-                Init::Bias => self.asm.load(
-                    column.span(),
-                    first,
-                    Address {
-                        pointer: Pointer::Bias,
-                        offset,
-                    },
-                ),
-                Init::Zero => self.asm.constant(column.lanes, first, 0.0),
-                Init::Accumulate => {
-                    for pixel in 0..self.tile.pixels.len() {
-                        let from = self.output(Pointer::Output, pixel, column);
-                        self.asm.load(column.span(), self.acc(pixel, index), from);
+            for pixel in 0..self.tile.pixels.len() {
+                let (acc, first) = (self.acc(pixel, index), self.acc(0, index));
+                let bias = |offset| Address {
+                    pointer: Pointer::Bias,
+                    offset,
+                };
+                match self.tile.init {
+                    Init::Bias | Init::Zero if pixel > 0 => self.asm.copy(column.lanes, acc, first),
+                    Init::Bias => self.asm.load(column.span(), acc, bias(offset)),
+                    Init::PixelBias => {
+                        self.asm
+                            .broadcast(column.lanes, acc, bias(pixel as i64 * ELEMENT));
                     }
-                    continue;
+                    Init::Zero => self.asm.constant(column.lanes, acc, 0.0),
+                    Init::Accumulate => {
+                        let from = self.output(Pointer::Output, pixel, column);
+                        self.asm.load(column.span(), acc, from);
+                    }
                 }
-            }
-            for pixel in 1..self.tile.pixels.len() {
-                self.asm.copy(column.lanes, self.acc(pixel, index), first);
             }
         }
     }

@@ -27,13 +27,17 @@ pub struct Fault {
 /// If an access is out of bounds or not aligned to an element. The output may then be partly written.
 pub fn interpret(tile: &Tile, arguments: &mut Arguments<'_>) -> Result<(), Fault> {
     let mut results = Vec::new();
-    for pixel in &tile.pixels {
+    for (index, pixel) in tile.pixels.iter().enumerate() {
         let mut room = 0;
         for column in &tile.columns {
             for lane in 0..i64::from(column.valid) {
                 let lane = lane * ELEMENT;
                 let output = i64::from(pixel.output) + i64::from(column.output) + lane;
-                let mut acc = initial(tile.init, arguments, output, room + lane)?;
+                let bias = match tile.init {
+                    Init::PixelBias => index as i64 * ELEMENT,
+                    _ => room + lane,
+                };
+                let mut acc = initial(tile.init, arguments, output, bias)?;
                 for nest in &tile.reduction {
                     let input = i64::from(pixel.input) + input_lane(tile.source, column, lane);
                     acc = reduce(nest, arguments, acc, input, room + lane)?;
@@ -68,7 +72,7 @@ fn input_lane(source: Source, column: &Column, lane: i64) -> i64 {
 
 fn initial(init: Init, arguments: &Arguments<'_>, output: i64, bias: i64) -> Result<f32, Fault> {
     match init {
-        Init::Bias => element("bias", arguments.bias, bias),
+        Init::Bias | Init::PixelBias => element("bias", arguments.bias, bias),
         Init::Zero => Ok(0.0),
         Init::Accumulate => element("output", (&*arguments.output.0, arguments.output.1), output),
     }
@@ -96,10 +100,10 @@ fn reduce(
             x += index * i64::from(l.input);
             w += index * i64::from(l.weights);
         }
-        for &tap in &nest.taps {
-            let value = element("input", arguments.input, x + i64::from(tap))?;
-            acc = value.mul_add(element("weights", arguments.weights, w)?, acc);
-            w += i64::from(nest.row);
+        for tap in &nest.taps {
+            let value = element("input", arguments.input, x + i64::from(tap.input))?;
+            let weight = element("weights", arguments.weights, w + i64::from(tap.weights))?;
+            acc = value.mul_add(weight, acc);
         }
     }
     Ok(acc)

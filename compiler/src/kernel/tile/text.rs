@@ -11,6 +11,7 @@ impl Display for Tile {
         };
         let init = match self.init {
             Init::Bias => "bias",
+            Init::PixelBias => "pixel bias",
             Init::Zero => "zero",
             Init::Accumulate => "accumulate",
         };
@@ -61,12 +62,13 @@ impl Display for Nest {
                 l.trip, l.input, l.weights
             )?;
         }
-        write!(f, "taps {}", Offsets(self.taps.iter().copied()))?;
         write!(
             f,
-            " from in {} weights {} row {}",
-            self.input, self.weights, self.row
-        )
+            "taps in {} weights {}",
+            Offsets(self.taps.iter().map(|tap| tap.input)),
+            Offsets(self.taps.iter().map(|tap| tap.weights))
+        )?;
+        write!(f, " from in {} weights {}", self.input, self.weights)
     }
 }
 

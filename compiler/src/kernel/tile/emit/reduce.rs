@@ -30,11 +30,11 @@ impl<A: VectorAsm> Emitter<'_, A> {
         if self.slides(nest) {
             self.lanes_window(nest);
         } else {
-            for (index, &tap) in nest.taps.iter().enumerate() {
-                let row = index as i64 * i64::from(nest.row);
+            for tap in &nest.taps {
+                let (input, weights) = (i64::from(tap.input), i64::from(tap.weights));
                 match self.tile.source {
-                    Source::Broadcast => self.broadcast_tap(i64::from(tap), row),
-                    Source::Lanes => self.lanes_tap(i64::from(tap), row),
+                    Source::Broadcast => self.broadcast_tap(input, weights),
+                    Source::Lanes => self.lanes_tap(input, weights),
                 }
             }
         }
@@ -128,15 +128,14 @@ impl<A: VectorAsm> Emitter<'_, A> {
     fn lanes_window(&mut self, nest: &Nest) {
         let (column, lanes) = (self.tile.columns[0], self.tile.columns[0].lanes);
         let mut uses: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
-        for (index, &tap) in nest.taps.iter().enumerate() {
-            let offset = index as i64 * i64::from(nest.row);
+        for (index, tap) in nest.taps.iter().enumerate() {
             let from = Address {
                 pointer: Pointer::Weights,
-                offset,
+                offset: i64::from(tap.weights),
             };
             self.asm.load(column.span(), self.scratch(index), from);
             for (p, pixel) in self.tile.pixels.iter().enumerate() {
-                uses.entry(i64::from(pixel.input) + i64::from(tap))
+                uses.entry(i64::from(pixel.input) + i64::from(tap.input))
                     .or_default()
                     .push((p, index));
             }
@@ -146,7 +145,10 @@ impl<A: VectorAsm> Emitter<'_, A> {
         for (turn, users) in uses.into_values().enumerate() {
             let x = self.scratch(first_free + turn % free);
             let (pixel, tap) = users[0];
-            let from = self.input(pixel, i64::from(nest.taps[tap]) + i64::from(column.input));
+            let from = self.input(
+                pixel,
+                i64::from(nest.taps[tap].input) + i64::from(column.input),
+            );
             self.asm.load(column.span(), x, from);
             for (pixel, tap) in users {
                 let (acc, w) = (self.acc(pixel, 0), self.scratch(tap));
@@ -160,7 +162,7 @@ impl<A: VectorAsm> Emitter<'_, A> {
     fn slides(&self, nest: &Nest) -> bool {
         self.tile.source == Source::Lanes
             && self.tile.columns.len() == 1
-            && nest.taps.is_sorted_by(|a, b| a < b)
+            && nest.taps.is_sorted_by(|a, b| a.input < b.input)
             && self.scratch_count() > nest.taps.len()
     }
 }
