@@ -17,6 +17,7 @@ pub mod graph;
 pub mod interp;
 pub mod ops;
 pub mod schema;
+pub mod spelling;
 pub mod tensor;
 pub mod types;
 

@@ -1,6 +1,8 @@
 //! What an operator declares about itself: arity, element types, attributes with their versions, and the functions that infer
 //! types and give meaning. The one table that importer, text form, verifier and compiler check against.
 
+pub mod check;
+
 use crate::attrs::{AttrKind, AttrValue, Attrs};
 use crate::class::Semantics;
 use crate::graph::Graph;

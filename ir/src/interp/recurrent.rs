@@ -165,12 +165,12 @@ impl<'a> Layer<'a> {
     }
 
     /// `x W_g + Wb_g` of one gate.
-    fn from_input(&self, direction: usize, gate: usize, x: &[f64]) -> Vec<f64> {
+    fn input_part(&self, direction: usize, gate: usize, x: &[f64]) -> Vec<f64> {
         self.affine(&self.w, direction, gate, x, 0)
     }
 
     /// `state R_g + Rb_g` of one gate.
-    fn from_state(&self, direction: usize, gate: usize, state: &[f64]) -> Vec<f64> {
+    fn state_part(&self, direction: usize, gate: usize, state: &[f64]) -> Vec<f64> {
         self.affine(&self.recurrence, direction, gate, state, self.gates)
     }
 
@@ -210,7 +210,7 @@ impl<'a> Layer<'a> {
 
     fn lstm(&self, d: usize, x: &[f64], [hidden, cell]: &mut [Vec<f64>; 2]) {
         let h = self.r.hidden;
-        let gate = |g: usize| sum(&self.from_input(d, g, x), &self.from_state(d, g, hidden));
+        let gate = |g: usize| sum(&self.input_part(d, g, x), &self.state_part(d, g, hidden));
         let peep = |k: usize, cell: &[f64]| {
             let start = (d * 3 + k) * h;
             product(&self.peepholes[start..start + h], cell)
@@ -229,15 +229,15 @@ impl<'a> Layer<'a> {
     }
 
     fn gru(&self, d: usize, x: &[f64], hidden: &mut Vec<f64>) {
-        let gate = |g: usize| sum(&self.from_input(d, g, x), &self.from_state(d, g, hidden));
+        let gate = |g: usize| sum(&self.input_part(d, g, x), &self.state_part(d, g, hidden));
         let update = self.activate(d, 0, gate(0));
         let reset = self.activate(d, 0, gate(1));
         let recurrent = if self.r.linear_before_reset {
-            product(&reset, &self.from_state(d, 2, hidden))
+            product(&reset, &self.state_part(d, 2, hidden))
         } else {
-            self.from_state(d, 2, &product(&reset, hidden))
+            self.state_part(d, 2, &product(&reset, hidden))
         };
-        let candidate = self.activate(d, 1, sum(&self.from_input(d, 2, x), &recurrent));
+        let candidate = self.activate(d, 1, sum(&self.input_part(d, 2, x), &recurrent));
         let mixed = update
             .iter()
             .zip(candidate.iter().zip(&*hidden))
@@ -247,7 +247,7 @@ impl<'a> Layer<'a> {
     }
 
     fn rnn(&self, d: usize, x: &[f64], hidden: &mut Vec<f64>) {
-        let total = sum(&self.from_input(d, 0, x), &self.from_state(d, 0, hidden));
+        let total = sum(&self.input_part(d, 0, x), &self.state_part(d, 0, hidden));
         *hidden = self.activate(d, 0, total);
     }
 }

@@ -115,15 +115,12 @@ impl<'a> Positions<'a> {
 }
 
 /// `f(plane, cells, cells inside the padded plane)` for every plane and output position.
-fn pool<T, U: Clone>(
+fn pool<T, U: Element>(
     x: &[T],
     positions: &Positions,
     shape: &[usize],
     f: impl Fn(&[T], &[usize], usize) -> U,
-) -> Vec<U>
-where
-    U: Element,
-{
+) -> Vec<U> {
     let planes = shape[0] * shape[1];
     let out_shape = &shape[2..];
     let (out_plane, in_plane): (usize, usize) =
