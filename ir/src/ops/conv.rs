@@ -55,7 +55,7 @@ fn geometry(cx: &Cx) -> Result<(usize, Geometry), TypeError> {
     let weights = geometry::extents(cx, 1, 0)?;
     if weights[1].checked_mul(groups) != Some(channels) {
         return Err(cx.error(format!(
-            "the input has {channels} channels, {groups} group(s) of weights with {} channels want another number",
+            "the input has {channels} channels, the weights take {} in each of {groups} group(s)",
             weights[1]
         )));
     }

@@ -1,7 +1,7 @@
 //! Scan: a body over the slices of its inputs, with state handed from one to the next. <https://onnx.ai/onnx/operators/onnx__Scan.html>
 //!
 //! Operands: `carried` state values, `num_scan_inputs` sequences, then the values that the body captures. The number of slices is
-//! part of the shape, so the rounds are written out. Deliberately absent: the batched form of opset 8.
+//! part of the shape, so the rounds are written out. The batched form of opset 8 does so for every element of the batch.
 
 use crate::attrs::{AttrKind, AttrValue};
 use crate::class::Semantics;
@@ -9,32 +9,52 @@ use crate::compose::Composer;
 use crate::graph::{Graph, Value};
 use crate::ops::OpKind;
 use crate::ops::looping::{check_size, stack};
-use crate::schema::{Attr, Cx, Input, OpDef, Output, Preset, TypeError};
+use crate::schema::{AdaptInput, Attr, Cx, Input, OpDef, Output, Preset, TypeError};
 use crate::tensor::Tensor;
 use crate::types::{DType, Dim, TensorType};
 
 pub static DEF: OpDef = OpDef {
     name: "Scan",
-    since: 9,
+    since: 8,
     inputs: &[Input::new("initial_state_and_scan_inputs", "").any()],
     outputs: &[Output::new("final_state_and_scan_outputs", "").variadic()],
     attrs: &[
+        Attr::int("batched", 0),
         Attr::required("body", AttrKind::Graph),
         Attr::new("carried", AttrKind::Int, Preset::Absent),
+        Attr::ints("directions").until(8),
         Attr::required("num_scan_inputs", AttrKind::Int),
-        Attr::ints("scan_input_axes"),
-        Attr::ints("scan_input_directions"),
-        Attr::ints("scan_output_axes"),
-        Attr::ints("scan_output_directions"),
+        Attr::ints("scan_input_axes").since(9),
+        Attr::ints("scan_input_directions").since(9),
+        Attr::ints("scan_output_axes").since(9),
+        Attr::ints("scan_output_directions").since(9),
     ],
     infer,
     semantics,
+    // Opset 8: `sequence_lens` before the others, all of which have the batch as their first axis.
+    adapt: Some(|node| {
+        if node.opset > 8 {
+            return Ok(());
+        }
+        if let Some(AdaptInput::Given { .. } | AdaptInput::Constant(_)) = node.inputs.first() {
+            return Err(node.error("input sequence_lens is not supported"));
+        }
+        node.inputs.drain(..node.inputs.len().min(1));
+        node.attrs.insert("batched".into(), AttrValue::Int(1));
+        if let Some(directions) = node.attrs.remove("directions") {
+            node.attrs
+                .insert("scan_input_directions".into(), directions);
+        }
+        Ok(())
+    }),
     ..OpDef::NEW
 };
 
 /// The parts of a scan.
 struct Form<'a> {
     body: &'a Graph,
+    /// Size of the batch that the body does not see.
+    batch: Option<usize>,
     carried: usize,
     /// Axis and whether backwards, of every sequence.
     sequences: Vec<(usize, bool)>,
@@ -74,12 +94,13 @@ fn form<'a>(cx: &Cx<'a>) -> Result<Form<'a>, TypeError> {
             cx.outputs
         )));
     }
+    let batched = usize::from(cx.flag("batched")?);
     let sequences = sides(
         cx,
         "scan_input_axes",
         "scan_input_directions",
         sequences,
-        |i| cx.rank(carried + i),
+        |i| Ok(cx.rank(carried + i)?.saturating_sub(batched)),
     )?;
     let outputs = sides(
         cx,
@@ -90,7 +111,7 @@ fn form<'a>(cx: &Cx<'a>) -> Result<Form<'a>, TypeError> {
     )?;
     let mut rounds = None;
     for (i, &(axis, _)) in sequences.iter().enumerate() {
-        let extent = cx.extent(carried + i, axis)?;
+        let extent = cx.extent(carried + i, axis + batched)?;
         if *rounds.get_or_insert(extent) != extent {
             return Err(cx.error(format!(
                 "sequence {i} has {extent} slices, others another number"
@@ -98,9 +119,14 @@ fn form<'a>(cx: &Cx<'a>) -> Result<Form<'a>, TypeError> {
         }
     }
     let rounds = rounds.unwrap_or_default() as usize;
-    check_size(cx, rounds, body.len())?;
+    let batch = match batched {
+        0 => None,
+        _ => Some(cx.extent(carried, 0)? as usize),
+    };
+    check_size(cx, rounds.saturating_mul(batch.unwrap_or(1)), body.len())?;
     Ok(Form {
         body,
+        batch,
         carried,
         sequences,
         outputs,
@@ -132,60 +158,103 @@ fn sides(
 
 fn infer(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {
     let form = form(cx)?;
-    let output = |i: usize| form.body.ty(form.body.outputs()[i].1);
     let mut types = Vec::with_capacity(cx.outputs);
-    for i in 0..form.carried {
-        if cx.ty(i)? != output(i) {
+    for i in 0..cx.outputs {
+        let mut ty = form.element(i).clone();
+        if let Some(&(axis, _)) = i.checked_sub(form.carried).map(|i| &form.outputs[i]) {
+            ty.shape.insert(axis, Dim::from(form.rounds));
+        }
+        if let Some(batch) = form.batch {
+            ty.shape.insert(0, Dim::from(batch));
+        }
+        if i < form.carried && *cx.ty(i)? != ty {
             return Err(cx.error(format!(
-                "state {i} is {} before and {} after the body",
-                cx.ty(i)?,
-                output(i)
+                "state {i} is {} before and {ty} after the body",
+                cx.ty(i)?
             )));
         }
-        types.push(output(i).clone());
-    }
-    for (i, &(axis, _)) in form.outputs.iter().enumerate() {
-        let mut ty = output(form.carried + i).clone();
-        ty.shape.insert(axis, Dim::from(form.rounds));
         types.push(ty);
     }
     Ok(types)
 }
 
+impl Form<'_> {
+    /// Type of the body's output `i`.
+    fn element(&self, i: usize) -> &TensorType {
+        self.body.ty(self.body.outputs()[i].1)
+    }
+
+    /// All rounds over unbatched operands: the final states and the scan outputs.
+    fn rounds(
+        &self,
+        c: &mut Composer,
+        operands: &[Value],
+        captured: &[Value],
+    ) -> Result<Vec<Value>, TypeError> {
+        let mut state = operands[..self.carried].to_vec();
+        let mut scanned = vec![Vec::with_capacity(self.rounds); self.outputs.len()];
+        for round in 0..self.rounds {
+            let mut args = state.clone();
+            for (&(axis, backwards), &sequence) in
+                self.sequences.iter().zip(&operands[self.carried..])
+            {
+                let at = if backwards {
+                    self.rounds - 1 - round
+                } else {
+                    round
+                };
+                args.push(slice(c, sequence, axis, at)?);
+            }
+            args.extend(captured);
+            let outputs = c.inline(self.body, &args)?;
+            state = outputs[..self.carried].to_vec();
+            for (all, &v) in scanned.iter_mut().zip(&outputs[self.carried..]) {
+                all.push(v);
+            }
+        }
+        for (i, mut all) in scanned.into_iter().enumerate() {
+            let (axis, backwards) = self.outputs[i];
+            if backwards {
+                all.reverse();
+            }
+            state.push(stack(c, &all, self.element(self.carried + i), axis)?);
+        }
+        Ok(state)
+    }
+}
+
+/// Slice `at` along an axis, which goes away.
+fn slice(c: &mut Composer, x: Value, axis: usize, at: usize) -> Result<Value, TypeError> {
+    let at = c.constant(Tensor::scalar_i64(DType::I64, at as i64));
+    let axis = AttrValue::Int(axis as i64);
+    c.with(OpKind::Gather, &[x, at], [("axis", axis)])
+}
+
 fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
     let form = form(cx)?;
-    let first = form.carried + form.sequences.len();
     let mut c = Composer::new(cx);
-    let mut state: Vec<Value> = (0..form.carried).map(|i| c.arg(i)).collect();
-    let captured: Vec<Value> = (first..cx.inputs.len()).map(|i| c.arg(i)).collect();
-    let mut scanned = vec![Vec::with_capacity(form.rounds); form.outputs.len()];
-    for round in 0..form.rounds {
-        let mut args = state.clone();
-        for (i, &(axis, backwards)) in form.sequences.iter().enumerate() {
-            let at = if backwards {
-                form.rounds - 1 - round
-            } else {
-                round
-            };
-            let at = c.constant(Tensor::scalar_i64(DType::I64, at as i64));
-            let axis = AttrValue::Int(axis as i64);
-            let sequence = c.arg(form.carried + i);
-            args.push(c.with(OpKind::Gather, &[sequence, at], [("axis", axis)])?);
-        }
-        args.extend(&captured);
-        let outputs = c.inline(form.body, &args)?;
-        state = outputs[..form.carried].to_vec();
-        for (all, &v) in scanned.iter_mut().zip(&outputs[form.carried..]) {
+    let values: Vec<Value> = (0..cx.inputs.len()).map(|i| c.arg(i)).collect();
+    let (operands, captured) = values.split_at(form.carried + form.sequences.len());
+    let Some(batch) = form.batch else {
+        let outputs = form.rounds(&mut c, operands, captured)?;
+        return c.finish(&outputs);
+    };
+    let mut each = vec![Vec::with_capacity(batch); cx.outputs];
+    for b in 0..batch {
+        let one = operands
+            .iter()
+            .map(|&v| slice(&mut c, v, 0, b))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (all, v) in each.iter_mut().zip(form.rounds(&mut c, &one, captured)?) {
             all.push(v);
         }
     }
-    let mut outputs = state;
-    for (i, (mut all, &(axis, backwards))) in scanned.into_iter().zip(&form.outputs).enumerate() {
-        if backwards {
-            all.reverse();
-        }
-        let ty = form.body.ty(form.body.outputs()[form.carried + i].1);
-        outputs.push(stack(&mut c, &all, ty, axis)?);
+    let types = infer(cx)?;
+    let mut outputs = Vec::with_capacity(each.len());
+    for (all, ty) in each.iter().zip(types) {
+        let mut element = ty;
+        element.shape.remove(0);
+        outputs.push(stack(&mut c, all, &element, 0)?);
     }
     c.finish(&outputs)
 }

@@ -1,0 +1,225 @@
+//! Shapes and refusals of the operators whose geometry is easy to get wrong: the type of the results, or the words of the error.
+
+use cnnc_ir::attrs::{AttrValue, Attrs};
+use cnnc_ir::graph::{Graph, Op};
+use cnnc_ir::ops::OpKind::{self, *};
+use cnnc_ir::{DType, Dim, Semantics, Tensor, TensorType};
+
+/// An operand: a free value of that f32 shape, or a constant.
+enum Operand {
+    Free(Vec<usize>),
+    Const(Tensor),
+}
+
+fn free(shape: &[usize]) -> Operand {
+    Operand::Free(shape.to_vec())
+}
+
+fn floats(values: &[f64]) -> Operand {
+    Operand::Const(Tensor::from_f64(DType::F32, &[values.len()], values))
+}
+
+fn ints(values: &[i64]) -> AttrValue {
+    AttrValue::Ints(values.to_vec())
+}
+
+fn text(value: &str) -> AttrValue {
+    AttrValue::Str(value.into())
+}
+
+/// Types of the results of an operator, or its error.
+fn infer(kind: OpKind, operands: &[Operand], attrs: &[(&str, AttrValue)]) -> String {
+    let mut graph = Graph::new("test");
+    let mut inputs = Vec::new();
+    for operand in operands {
+        inputs.push(Some(match operand {
+            Operand::Free(shape) => {
+                graph.add_input("x", TensorType::new(DType::F32, shape.iter().copied()))
+            }
+            Operand::Const(t) => graph.add_constant("c", t.clone()),
+        }));
+    }
+    let op = Op {
+        kind,
+        attrs: attrs.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
+        bodies: Vec::new(),
+        epilogue: None,
+    };
+    match graph.infer(&op, &inputs, 1, "y") {
+        Ok(types) => types[0].to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn convolutions_have_checked_geometry() {
+    let conv = |attrs: &[(&'static str, &[i64])]| {
+        let operands = [free(&[1, 3, 8, 8]), free(&[4, 3, 3, 3])];
+        let attrs: Vec<_> = attrs.iter().map(|(k, v)| (*k, ints(v))).collect();
+        infer(Conv, &operands, &attrs)
+    };
+    insta::assert_snapshot!(conv(&[]), @"f32[1,4,6,6]");
+    insta::assert_snapshot!(conv(&[("pads", &[1, 1, 1, 1]), ("strides", &[2, 3])]), @"f32[1,4,4,3]");
+    insta::assert_snapshot!(conv(&[("strides", &[0, 1])]), @"Conv: attribute strides must not be below 1, is [0, 1]");
+    insta::assert_snapshot!(conv(&[("strides", &[1])]), @"Conv: attribute strides must have 2 entries, one a spatial dimension, has [1]");
+    insta::assert_snapshot!(conv(&[("dilations", &[i64::MAX, 1])]), @"Conv: a kernel of size 18446744073709551615 (dilated) does not fit into spatial dimension 0: input 8 + pads 0 and 0");
+    insta::assert_snapshot!(conv(&[("pads", &[1, 1])]), @"Conv: attribute pads must have 4 entries (all begins, then all ends), has [1, 1]");
+    insta::assert_snapshot!(conv(&[("pads", &[1_000_000_000; 4])]), @"Conv: result of shape f32[1,4,2000000006,2000000006] is too large for memory: its size overflows the limit of 1099511627776 bytes");
+    insta::assert_snapshot!(conv(&[("kernel_shape", &[5, 5])]), @"Conv: attribute kernel_shape is [5, 5], but the weights W have the kernel [3, 3]");
+    insta::assert_snapshot!(infer(Conv, &[free(&[1, 5, 8, 8]), free(&[4, 2, 3, 3])], &[]), @"Conv: the input has 5 channels, the weights take 2 in each of 1 group(s)");
+    insta::assert_snapshot!(infer(Conv, &[free(&[1, 3, 0, 8]), free(&[4, 3, 3, 3])], &[("pads", ints(&[2; 4]))]), @"Conv: a kernel of size 3 (dilated) does not fit into spatial dimension 0: input 0 + pads 2 and 2");
+    insta::assert_snapshot!(infer(Conv, &[free(&[1, 3, 8, 8]), free(&[4, 3, 3, 3]), free(&[3])], &[]), @"Conv: the bias B must have the shape [4], one entry an output channel, is f32[3]");
+    insta::assert_snapshot!(infer(Conv, &[free(&[1, 3, 7, 8]), free(&[4, 3, 3, 3])], &[("auto_pad", text("SAME_UPPER")), ("strides", ints(&[2, 2]))]), @"f32[1,4,4,4]");
+    insta::assert_snapshot!(infer(Conv, &[free(&[1, 3, 7, 8]), free(&[4, 3, 3, 3])], &[("auto_pad", text("SAME")), ("strides", ints(&[2, 2]))]), @"Conv: attribute auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, is 'SAME'");
+}
+
+#[test]
+fn transposed_convolutions_reach_the_wanted_size() {
+    let operands = [free(&[1, 1, 3, 3]), free(&[1, 2, 3, 3])];
+    let strides = || ("strides", ints(&[3, 2]));
+    insta::assert_snapshot!(infer(ConvTranspose, &operands, &[strides()]), @"f32[1,2,9,7]");
+    insta::assert_snapshot!(infer(ConvTranspose, &operands, &[strides(), ("output_shape", ints(&[10, 8]))]), @"f32[1,2,10,8]");
+    insta::assert_snapshot!(infer(ConvTranspose, &operands, &[strides(), ("auto_pad", text("SAME_LOWER"))]), @"f32[1,2,9,6]");
+    insta::assert_snapshot!(infer(ConvTranspose, &operands, &[strides(), ("output_padding", ints(&[1, 2]))]), @"ConvTranspose: attribute output_padding [1, 2] must stay below stride [3, 2] or dilation [1, 1]");
+    insta::assert_snapshot!(infer(ConvTranspose, &operands, &[strides(), ("pads", ints(&[9; 4]))]), @"ConvTranspose: pads leave an output of size -9 in spatial dimension 0");
+}
+
+#[test]
+fn pooling_refuses_windows_of_padding() {
+    let x = [free(&[1, 2, 6, 6])];
+    let kernel = |k: i64| ("kernel_shape", ints(&[k, k]));
+    insta::assert_snapshot!(infer(MaxPool, &x, &[kernel(3), ("strides", ints(&[2, 2])), ("ceil_mode", AttrValue::Int(1))]), @"f32[1,2,3,3]");
+    insta::assert_snapshot!(infer(MaxPool, &x, &[kernel(2), ("pads", ints(&[2, 2, 2, 2]))]), @"MaxPool: attribute pads [2, 2] and [2, 2] must be smaller than the kernel [2, 2]: a window would see only padding");
+    insta::assert_snapshot!(infer(MaxPool, &x, &[kernel(0)]), @"MaxPool: attribute kernel_shape must not be below 1, is [0, 0]");
+    insta::assert_snapshot!(infer(MaxPool, &x, &[kernel(i64::MAX)]), @"MaxPool: a kernel of size 9223372036854775807 (dilated) does not fit into spatial dimension 0: input 6 + pads 0 and 0");
+    insta::assert_snapshot!(infer(MaxPool, &x, &[]), @"MaxPool: the kernel has size 0");
+    insta::assert_snapshot!(infer(AveragePool, &x, &[kernel(2), ("strides", ints(&[0, 0]))]), @"AveragePool: attribute strides must not be below 1, is [0, 0]");
+}
+
+#[test]
+fn products_name_the_dimensions_that_differ() {
+    insta::assert_snapshot!(infer(Gemm, &[free(&[2, 3]), free(&[4, 5])], &[]), @"Gemm: inner dimensions 3 and 4 of shapes f32[2,3] and f32[4,5] differ");
+    insta::assert_snapshot!(infer(Gemm, &[free(&[2, 3]), free(&[3, 5]), free(&[3])], &[]), @"Gemm: the shape of the bias C f32[3] does not broadcast to [2,5]");
+    insta::assert_snapshot!(infer(Gemm, &[free(&[3, 2]), free(&[5, 3]), free(&[5])], &[("transA", AttrValue::Int(1)), ("transB", AttrValue::Int(1))]), @"f32[2,5]");
+    insta::assert_snapshot!(infer(MatMul, &[free(&[7, 1, 2, 3]), free(&[4, 3, 5])], &[]), @"f32[7,4,2,5]");
+    insta::assert_snapshot!(infer(MatMul, &[free(&[3]), free(&[4, 3, 5])], &[]), @"f32[4,5]");
+    insta::assert_snapshot!(infer(MatMul, &[free(&[4, 3]), free(&[3])], &[]), @"f32[4]");
+    insta::assert_snapshot!(infer(MatMul, &[free(&[3]), free(&[3])], &[]), @"f32[]");
+    insta::assert_snapshot!(infer(MatMul, &[free(&[4, 3]), free(&[4])], &[]), @"MatMul: inner dimensions 3 and 4 of shapes f32[4,3] and f32[4] differ");
+}
+
+#[test]
+fn resizing_is_bounded() {
+    let resize = |scales: &[f64]| {
+        infer(
+            Resize,
+            &[free(&[1, 1, 5, 10]), floats(&[]), floats(scales)],
+            &[],
+        )
+    };
+    // 0.7 as an f32 is a little less than 0.7; in f64 the last extent would be 6.
+    insta::assert_snapshot!(resize(&[1.0, 1.0, 2.0, 0.7]), @"f32[1,1,10,7]");
+    insta::assert_snapshot!(resize(&[1.0, 1.0, f64::NAN, 1.0]), @"Resize: scale NaN of axis 2 is not positive and finite");
+    insta::assert_snapshot!(resize(&[1.0, 1.0, 1e9, 1e9]), @"Resize: axis 2 of extent 5 to extent 5000000000: too large for memory");
+    insta::assert_snapshot!(resize(&[1.0, 1.0, 0.01, 1.0]), @"Resize: axis 2 of extent 5 cannot be resized to extent 0");
+    insta::assert_snapshot!(resize(&[2.0]), @"Resize: wants scales or sizes with 4 entries, one an axis");
+}
+
+/// A body `(c) -> (v, ..)` for control flow, written by `f`.
+fn body(
+    inputs: &[TensorType],
+    f: impl Fn(&mut Graph, &[cnnc_ir::Value]) -> Vec<cnnc_ir::Value>,
+) -> Graph {
+    let mut graph = Graph::new("body");
+    let values: Vec<_> = inputs
+        .iter()
+        .map(|t| graph.add_input("x", t.clone()))
+        .collect();
+    for v in f(&mut graph, &values) {
+        graph.add_output("y", v);
+    }
+    graph
+}
+
+fn f32s(shape: &[usize]) -> TensorType {
+    TensorType::new(DType::F32, shape.iter().copied())
+}
+
+#[test]
+fn branches_that_differ_leave_an_extent_open() {
+    let constant = |n: usize| {
+        body(&[], move |g, _| {
+            vec![g.add_constant("", Tensor::from_f64(DType::F32, &[n], &vec![0.0; n]))]
+        })
+    };
+    let op = Op {
+        kind: If,
+        attrs: Attrs::new(),
+        bodies: vec![constant(2), constant(3)],
+        epilogue: None,
+    };
+    let mut graph = Graph::new("test");
+    let condition = graph.add_input("c", TensorType::scalar(DType::Bool));
+    let open = graph
+        .infer(&op, &[Some(condition)], 1, "y")
+        .expect("both are vectors");
+    assert_eq!(open[0].shape, [Dim::sym("y.0.0", Some(3))]);
+    let no = graph.add_constant("no", Tensor::scalar_i64(DType::Bool, 0));
+    let chosen = graph
+        .infer(&op, &[Some(no)], 1, "y")
+        .expect("one body is left");
+    assert_eq!(chosen[0], f32s(&[3]));
+}
+
+/// `(iteration, condition, sum) -> (condition, sum + sum, sum)`: one carried value, one scan output.
+fn doubling() -> Op {
+    let inputs = [
+        TensorType::scalar(DType::I64),
+        TensorType::scalar(DType::Bool),
+        f32s(&[2]),
+    ];
+    let body = body(&inputs, |g, v| {
+        let sum = g.op(Add, &[v[2], v[2]], Attrs::new()).expect("of one type");
+        vec![v[1], sum, sum]
+    });
+    Op {
+        kind: Loop,
+        attrs: Attrs::new(),
+        bodies: vec![body],
+        epilogue: None,
+    }
+}
+
+#[test]
+fn a_loop_with_scan_outputs_is_written_out() {
+    let mut graph = Graph::new("test");
+    let rounds = graph.add_constant("m", Tensor::scalar_i64(DType::I64, 3));
+    let x = graph.add_input("x", f32s(&[2]));
+    let inputs = vec![Some(rounds), None, Some(x)];
+    let node = graph
+        .add(doubling(), inputs, &["sum", "all"], "")
+        .expect("a known trip count");
+    let types: Vec<String> = graph
+        .node(node)
+        .outputs
+        .iter()
+        .map(|o| o.ty.to_string())
+        .collect();
+    assert_eq!(types, ["f32[2]", "f32[3,2]"]);
+    let Ok(Semantics::Compose(composed)) = graph.semantics(node) else {
+        panic!("a composition");
+    };
+    let additions = composed.nodes().filter(|n| n.op_kind() == Some(Add));
+    assert_eq!(additions.count(), 3);
+}
+
+#[test]
+fn a_loop_of_unknown_length_scans_nothing() {
+    let mut graph = Graph::new("test");
+    let rounds = graph.add_input("m", TensorType::scalar(DType::I64));
+    let x = graph.add_input("x", f32s(&[2]));
+    let error = graph
+        .infer(&doubling(), &[Some(rounds), None, Some(x)], 2, "y")
+        .expect_err("the number of slices is unknown");
+    insta::assert_snapshot!(error, @"Loop: input 0 ('M') must be known at compile time, because the shape of the result depends on its value");
+}
