@@ -11,6 +11,7 @@ use cnnc::kernel::depthwise;
 use cnnc::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
+use cnnc::kernel::planar::{self, FilterStrides};
 use cnnc::kernel::tile::{
     Arguments, Column, Init, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode, assemble,
 };
@@ -74,6 +75,14 @@ fn main() {
                 },
             );
         }
+        for (i, o, size, k, s) in CONVOLUTIONS.into_iter().filter(|layer| layer.4 == 1) {
+            let geometry = planes(convolution(1, i, o, size, k, s));
+            report(
+                format!("planar {k}x{k}/{s} {i}->{o} at {size}"),
+                2 * i * o * size * size * k * k,
+                &|| Layer::of_planar(&geometry, target).measure(target),
+            );
+        }
         for (c, size, s) in DEPTHWISE {
             let geometry = convolution(c, c, c, size, 3, s);
             report(
@@ -135,6 +144,19 @@ impl Layer {
             plan,
             lengths,
             starts: [4 * (halo[0] * row + halo[1] * pixel), 0, 0, 0, 0],
+        }
+    }
+
+    fn of_planar(g: &ConvGeometry, target: Target) -> Layer {
+        let plan = planar::plan(g, &FilterStrides::dense(g), target).expect("a plan");
+        let [input, output] =
+            [g.input_placement, g.output_placement].map(|p| p.strides[0] as usize);
+        let weights = g.out_channels * g.in_channels / g.groups * g.kernel[0] * g.kernel[1];
+        let lengths = [weights, input, output, g.out_channels, output];
+        Layer {
+            plan,
+            lengths,
+            starts: [0; 5],
         }
     }
 
@@ -295,6 +317,16 @@ fn convolution(groups: usize, i: usize, o: usize, size: usize, k: usize, s: usiz
         output_placement: Placement::dense(16, o, [size; 2], [0; 4]),
         bias: true,
         epilogue: vec![Step::Max(0.0.into())],
+    }
+}
+
+/// The same convolution on plain planes without a halo.
+fn planes(g: ConvGeometry) -> ConvGeometry {
+    let output = g.output().expect("a valid geometry");
+    ConvGeometry {
+        input_placement: Placement::dense(1, g.in_channels, g.input, [0; 4]),
+        output_placement: Placement::dense(1, g.out_channels, output, [0; 4]),
+        ..g
     }
 }
 

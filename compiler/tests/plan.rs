@@ -7,6 +7,7 @@ use cnnc::kernel::conv::{self, ConvGeometry};
 use cnnc::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
+use cnnc::kernel::planar::{self, FilterStrides};
 use cnnc::kernel::tile::{Arguments, Step, Target};
 use cnnc::kernel::{depthwise, tile::ELEMENT};
 use proptest::prelude::*;
@@ -55,6 +56,11 @@ impl Tensor {
         tensor
     }
 
+    fn input(g: &ConvGeometry) -> Tensor {
+        let shape = [g.batch, g.in_channels, g.input[0], g.input[1]];
+        Tensor::new(g.input_placement, shape, |i| integer(1, i))
+    }
+
     fn at(&self, n: usize, c: usize, y: usize, x: usize) -> f32 {
         let [image, row, pixel] = self.placement.image_row_pixel();
         let offset =
@@ -93,42 +99,82 @@ fn reference(
     sum
 }
 
+fn bias(g: &ConvGeometry) -> Vec<f32> {
+    (0..g.out_channels).map(|i| integer(4, i)).collect()
+}
+
+/// Weights `[out_channels, in_channels/groups, kh, kw]`.
+fn weights(g: &ConvGeometry) -> Vec<f32> {
+    let count = g.out_channels * g.in_channels / g.groups * g.kernel[0] * g.kernel[1];
+    (0..count).map(|i| integer(3, i)).collect()
+}
+
+/// The same weights as `[in_channels, out_channels/groups, kh, kw]`, windows turned by half a turn.
+fn turned(g: &ConvGeometry) -> Vec<f32> {
+    let (group_in, group_out) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    let [rows, columns] = g.kernel;
+    let mut turned = vec![f32::NAN; weights(g).len()];
+    for ((oc, ic, kh, kw), w) in every([g.out_channels, group_in, rows, columns]).zip(weights(g)) {
+        let (group, oc) = (oc / group_out, oc % group_out);
+        let at = ((group * group_in + ic) * group_out + oc) * rows + rows - 1 - kh;
+        turned[at * columns + columns - 1 - kw] = w;
+    }
+    turned
+}
+
+/// A plan that packs its weights.
 fn check_conv(g: &ConvGeometry, plan: &Plan) {
-    let [height, width] = g.output().expect("a valid geometry");
-    let x = Tensor::new(
-        g.input_placement,
-        [g.batch, g.in_channels, g.input[0], g.input[1]],
-        |i| integer(1, i),
-    );
-    let out_shape = [g.batch, g.out_channels, height, width];
-    let residual = Tensor::new(g.output_placement, out_shape, |i| integer(2, i));
-    let mut y = Tensor::new(g.output_placement, out_shape, |_| f32::NAN);
-    let weights: Vec<f32> =
-        (0..g.out_channels * g.in_channels / g.groups * g.kernel[0] * g.kernel[1])
-            .map(|i| integer(3, i))
-            .collect();
-    let bias: Vec<f32> = (0..g.out_channels).map(|i| integer(4, i)).collect();
+    let x = Tensor::input(g);
+    let (weights, bias) = (weights(g), bias(g));
     let packing = plan
         .packing
         .as_ref()
-        .expect("convolutions pack their weights");
+        .expect("these plans pack their weights");
     let packed = packing.pack(&weights).expect("enough weights");
     assert!(packing.is_permutation_of(weights.len()));
-    assert_eq!(
-        packing.unpack(&packed, weights.len()).as_ref(),
-        Some(&weights)
-    );
+    assert_eq!(packing.unpack(&packed, weights.len()), Some(weights));
     let packed_bias = packing.pack_bias(&bias).expect("enough bias");
+    check_run(
+        g,
+        plan,
+        &x,
+        [(&x.data, x.start()), (&packed, 0), (&packed_bias, 0)],
+    );
+}
+
+/// A plan that reads the weights in place; input and weights change places.
+fn check_planar(g: &ConvGeometry, plan: &Plan, weights: &[f32]) {
+    let x = Tensor::input(g);
+    check_run(
+        g,
+        plan,
+        &x,
+        [(weights, 0), (&x.data, x.start()), (&bias(g), 0)],
+    );
+}
+
+/// Runs a plan on its operands (input, weights, bias) and compares with the definition.
+fn check_run(
+    g: &ConvGeometry,
+    plan: &Plan,
+    x: &Tensor,
+    [input, packed, packed_bias]: [(&[f32], i64); 3],
+) {
+    let [height, width] = g.output().expect("a valid geometry");
+    let out_shape = [g.batch, g.out_channels, height, width];
+    let residual = Tensor::new(g.output_placement, out_shape, |i| integer(2, i));
+    let mut y = Tensor::new(g.output_placement, out_shape, |_| f32::NAN);
+    let (weights, bias) = (weights(g), bias(g));
     let mut arguments = Arguments {
-        input: (&x.data, x.start()),
-        weights: (&packed, 0),
+        input,
+        weights: packed,
         output: (&mut y.data, residual.start()),
-        bias: (&packed_bias, 0),
+        bias: packed_bias,
         residual: (&residual.data, residual.start()),
     };
     run_interpreted(plan, &mut arguments).unwrap_or_else(|fault| panic!("{fault}\n{g:#?}\n{plan}"));
     for (n, c, i, j) in every(y.shape) {
-        let mut expected = reference(g, &x, &weights, &bias, [n, c, i, j]);
+        let mut expected = reference(g, x, &weights, &bias, [n, c, i, j]);
         if g.epilogue.contains(&Step::AddResidual) {
             expected = (expected + f64::from(residual.at(n, c, i, j))).max(0.0);
         }
@@ -204,6 +250,22 @@ proptest! {
         };
         for target in TARGETS {
             check_conv(&g, &depthwise::plan(&g, target).expect("a plan"));
+        }
+    }
+
+    #[test]
+    fn planar_convolutions_equal_their_definition(g in geometry()) {
+        let g = ConvGeometry { strides: [g.strides[0], 1], ..g };
+        let output = g.output().expect("a valid geometry");
+        let g = ConvGeometry {
+            input_placement: Placement::dense(1, g.in_channels, g.input, g.input_placement.halo),
+            output_placement: Placement::dense(1, g.out_channels, output, g.output_placement.halo),
+            ..g
+        };
+        for target in TARGETS {
+            let plan = |filter| planar::plan(&g, &filter, target).expect("a plan");
+            check_planar(&g, &plan(FilterStrides::dense(&g)), &weights(&g));
+            check_planar(&g, &plan(FilterStrides::turned(&g)), &turned(&g));
         }
     }
 

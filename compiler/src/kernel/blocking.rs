@@ -147,7 +147,10 @@ impl Blocking {
                 output: self.output.channel(first),
             });
         }
-        let order = self.order(spatial.len(), groups.len());
+        let channels: usize = self.channels.iter().map(|range| range.count).sum();
+        let rows: usize = self.segments.iter().map(Segment::elements).sum();
+        let weights = channels * rows * size_of::<f32>();
+        let order = order([self.input_bytes, weights], spatial.len(), groups.len());
         Ok(Plan {
             tiles,
             spatial,
@@ -311,26 +314,24 @@ impl Blocking {
             })
             .collect()
     }
+}
 
-    /// Walks an operand that does not fit the cache as seldom as possible.
-    fn order(&self, units: usize, groups: usize) -> Order {
-        let channels: usize = self.channels.iter().map(|range| range.count).sum();
-        let rows: usize = self.segments.iter().map(Segment::elements).sum();
-        let weights = channels * rows * size_of::<f32>();
-        let traffic = |bytes: usize, walks: usize| {
-            if bytes > PRIVATE_CACHE {
-                bytes.saturating_mul(walks)
-            } else {
-                bytes
-            }
-        };
-        let group_outer = traffic(self.input_bytes, groups) + weights;
-        let spatial_outer = traffic(weights, units) + self.input_bytes;
-        if spatial_outer < group_outer {
-            Order::SpatialOuter
+/// Walks an operand that does not fit the cache as seldom as possible. `bytes` are those that the spatial table and the
+/// groups walk over.
+pub(super) fn order(bytes: [usize; 2], units: usize, groups: usize) -> Order {
+    let traffic = |bytes: usize, walks: usize| {
+        if bytes > PRIVATE_CACHE {
+            bytes.saturating_mul(walks)
         } else {
-            Order::GroupOuter
+            bytes
         }
+    };
+    let group_outer = traffic(bytes[0], groups).saturating_add(bytes[1]);
+    let spatial_outer = traffic(bytes[1], units).saturating_add(bytes[0]);
+    if spatial_outer < group_outer {
+        Order::SpatialOuter
+    } else {
+        Order::GroupOuter
     }
 }
 

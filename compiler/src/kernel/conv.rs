@@ -103,7 +103,7 @@ impl ConvGeometry {
         Ok(output)
     }
 
-    fn check(&self) -> Result<(), PlanError> {
+    pub(super) fn check(&self) -> Result<(), PlanError> {
         let positive = |what, value: usize| {
             if value == 0 {
                 Err(PlanError::geometry(what, "at least 1", value))
@@ -214,7 +214,7 @@ impl ConvGeometry {
     }
 
     /// Rectangles of output pixels whose windows lie over the same taps inside the input.
-    fn regions(&self) -> Result<Vec<Region>, PlanError> {
+    pub(super) fn regions(&self) -> Result<Vec<Region>, PlanError> {
         let [height, width] = self.output()?;
         let [rows, columns] =
             [(0, height), (1, width)].map(|(axis, count)| self.strips(axis, count));
