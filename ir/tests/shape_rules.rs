@@ -41,7 +41,10 @@ fn infer(kind: OpKind, operands: &[Operand], attrs: &[(&str, AttrValue)]) -> Str
     }
     let op = Op {
         kind,
-        attrs: attrs.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
+        attrs: attrs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.clone()))
+            .collect(),
         bodies: Vec::new(),
         epilogue: None,
     };
