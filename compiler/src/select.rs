@@ -7,6 +7,7 @@ pub mod constants;
 mod contract;
 mod control;
 mod epilogue;
+mod planar;
 mod portable;
 
 use crate::kernel::nest::{self, Nest};
@@ -145,6 +146,10 @@ const CONTRACTIONS: &[Candidate] = &[
     Candidate {
         name: "convolution tile",
         offer: contract::convolution_tile,
+    },
+    Candidate {
+        name: "planar tile",
+        offer: planar::planar_tile,
     },
     Candidate {
         name: "matrix tile",

@@ -94,7 +94,6 @@ fn geometry(
             class.kernel.len()
         ));
     }
-    let pair = |v: &[usize]| [v[0], v[1]];
     Ok(ConvGeometry {
         batch: x[0],
         groups: class.groups,
@@ -124,7 +123,12 @@ fn geometry(
     })
 }
 
-fn placement(v: &View) -> Result<Placement, String> {
+/// The two entries of a two-dimensional parameter.
+pub(super) fn pair(v: &[usize]) -> [usize; 2] {
+    [v[0], v[1]]
+}
+
+pub(super) fn placement(v: &View) -> Result<Placement, String> {
     let s = &v.strides;
     match v.layout {
         Layout::Blocked { block, halo } => Ok(Placement {
@@ -268,13 +272,13 @@ fn stack(a: &View, b: &View, c: &View) -> Result<(usize, [i64; 3]), String> {
 }
 
 /// The part of an epilogue that the tile does, and what is left for a nest.
-struct Epilogue {
-    fused: Fused,
+pub(super) struct Epilogue {
+    pub(super) fused: Fused,
     rest: bool,
 }
 
 impl Epilogue {
-    fn new(request: &Request, bias_fits: impl Fn(&Tensor) -> bool) -> Epilogue {
+    pub(super) fn new(request: &Request, bias_fits: impl Fn(&Tensor) -> bool) -> Epilogue {
         match &request.epilogue {
             None => Epilogue {
                 fused: Fused::default(),
@@ -291,7 +295,7 @@ impl Epilogue {
     }
 
     /// The tile, and the rest of the epilogue as an elementwise nest over its result.
-    fn finish(self, selector: &mut Selector, request: &Request, tiled: Tiled) -> Offer {
+    pub(super) fn finish(self, selector: &mut Selector, request: &Request, tiled: Tiled) -> Offer {
         let mut kernels = vec![Kernel::Tiled(tiled)];
         if let (true, Some(e)) = (self.rest, &request.epilogue) {
             let output = &request.outputs[0];
@@ -318,7 +322,7 @@ fn rebased(e: &EpilogueRequest, operands: &[View]) -> cnnc_ir::ScalarExpr {
     e.expr.apply(&args).finish()
 }
 
-fn operand<'r>(request: &'r Request, i: usize) -> Result<&'r View, String> {
+pub(super) fn operand<'r>(request: &'r Request, i: usize) -> Result<&'r View, String> {
     request
         .inputs
         .get(i)
@@ -334,7 +338,7 @@ fn constant<'r>(request: &'r Request, i: usize) -> Result<&'r Tensor, String> {
         .ok_or_else(|| format!("operand {i} is not a constant"))
 }
 
-fn fixed(v: &View) -> Result<Vec<usize>, String> {
+pub(super) fn fixed(v: &View) -> Result<Vec<usize>, String> {
     v.dims
         .iter()
         .map(|d| match d {
@@ -344,7 +348,7 @@ fn fixed(v: &View) -> Result<Vec<usize>, String> {
         .collect()
 }
 
-fn f32_only(types: impl IntoIterator<Item = DType>) -> Result<(), String> {
+pub(super) fn f32_only(types: impl IntoIterator<Item = DType>) -> Result<(), String> {
     match types.into_iter().find(|d| *d != DType::F32) {
         None => Ok(()),
         Some(d) => Err(format!("tiles compute f32, an operand is {d}")),
