@@ -139,11 +139,16 @@ impl<'a> Spaces<'a> {
 
     /// # Safety
     /// Nobody writes to the operand's bytes for `'a`.
-    unsafe fn source(&self, operand: &Operand, extents: &[i64]) -> Result<Source<'a>, KernelError> {
+    unsafe fn source(
+        &self,
+        operand: &'a Operand,
+        extents: &[i64],
+    ) -> Result<Source<'a>, KernelError> {
         let (first, len, origin) = self.locate(operand)?;
         let dims = operand.dims.iter().map(|&dim| self.extent(dim, extents));
         Ok(Source {
             dtype: operand.dtype,
+            planned: &operand.dims,
             view: Strided {
                 dims: dims.collect::<Result<_, _>>()?,
                 strides: operand.strides.iter().map(|&s| s as isize).collect(),
@@ -156,14 +161,14 @@ impl<'a> Spaces<'a> {
 
     /// # Safety
     /// Nobody else reads or writes the operand's bytes for `'a`.
-    unsafe fn target(&self, operand: &Operand) -> Result<Target<'a>, KernelError> {
+    unsafe fn target(&self, operand: &'a Operand) -> Result<Target<'a>, KernelError> {
         if operand.location.space == Space::Weights {
             return Err(KernelError::Outside);
         }
         let (first, len, origin) = self.locate(operand)?;
         Ok(Target {
             dtype: operand.dtype,
-            dims: operand.dims.clone(),
+            dims: &operand.dims,
             strides: operand.strides.iter().map(|&s| s as isize).collect(),
             origin,
             // SAFETY: `locate` found the bytes inside a writable buffer that is exclusively borrowed for `'a`; the caller
@@ -199,14 +204,14 @@ impl<'a> Spaces<'a> {
     /// lives. Outputs must overlap neither inputs nor each other, which [`Program::check`] establishes.
     pub(crate) unsafe fn operands(
         &self,
-        inputs: &[Option<Operand>],
-        outputs: &[Option<Operand>],
+        inputs: &'a [Option<Operand>],
+        outputs: &'a [Option<Operand>],
     ) -> Result<Operands<'a>, KernelError> {
         // SAFETY: the table has one i64 for each slot, and the caller promises to be alone.
         let extents =
             unsafe { std::slice::from_raw_parts_mut(self.extents, self.program.extents.len()) };
         // SAFETY: the caller promises that nobody else writes, and that outputs do not overlap inputs.
-        let source = |operand: &Option<Operand>| {
+        let source = |operand: &'a Option<Operand>| {
             operand
                 .as_ref()
                 .map(|o| unsafe { self.source(o, extents) })
@@ -214,7 +219,7 @@ impl<'a> Spaces<'a> {
         };
         let inputs = inputs.iter().map(source).collect::<Result<_, _>>()?;
         // SAFETY: the caller promises to be alone, and that outputs do not overlap.
-        let target = |operand: &Option<Operand>| {
+        let target = |operand: &'a Option<Operand>| {
             operand
                 .as_ref()
                 .map(|o| unsafe { self.target(o) })

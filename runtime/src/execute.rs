@@ -98,7 +98,7 @@ struct Walk<'r, 'a> {
     env: Env,
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'_, 'a> {
     fn program(&self) -> Result<(), Stop> {
         let mut last = Instant::now();
         for step in &self.run.program.steps {
@@ -112,11 +112,11 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn steps(&self, steps: &[Step]) -> Result<(), Stop> {
+    fn steps(&self, steps: &'a [Step]) -> Result<(), Stop> {
         steps.iter().try_for_each(|step| self.step(step))
     }
 
-    fn step(&self, step: &Step) -> Result<(), Stop> {
+    fn step(&self, step: &'a Step) -> Result<(), Stop> {
         match &step.kind {
             StepKind::Native { entry, chunks } => {
                 self.native(*entry, *chunks);
@@ -156,7 +156,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn portable(&self, step: &Step) {
+    fn portable(&self, step: &'a Step) {
         let StepKind::Portable {
             kernel,
             inputs,
@@ -174,7 +174,7 @@ impl Walk<'_, '_> {
     }
 
     /// `trip` and `condition` are read by every member before anybody goes on, so all take the same way.
-    fn iterate(&self, step: &Step) -> Result<(), Stop> {
+    fn iterate(&self, step: &'a Step) -> Result<(), Stop> {
         let StepKind::Loop {
             trip,
             condition,

@@ -21,6 +21,8 @@ pub(crate) struct Array<'a, T: Clone> {
 /// An input with its extents as they are in this run.
 pub(crate) struct Source<'a> {
     pub(crate) dtype: DType,
+    /// The extents as planned.
+    pub(crate) planned: &'a [Extent],
     pub(crate) view: Strided,
     pub(crate) bytes: &'a [u8],
 }
@@ -28,7 +30,8 @@ pub(crate) struct Source<'a> {
 /// An output, whose extents may yet have to be found.
 pub(crate) struct Target<'a> {
     pub(crate) dtype: DType,
-    pub(crate) dims: Vec<Extent>,
+    /// The extents as planned.
+    pub(crate) dims: &'a [Extent],
     pub(crate) strides: Vec<isize>,
     pub(crate) origin: usize,
     pub(crate) bytes: &'a mut [u8],
@@ -146,15 +149,25 @@ impl<'a> Operands<'a> {
         }
     }
 
-    /// Whether anybody wants output `index`.
-    pub(crate) fn wants(&self, index: usize) -> bool {
-        self.outputs.get(index).is_some_and(Option::is_some)
+    /// Whether input `index` is given.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        self.source(index).is_some()
     }
 
-    /// The extents of output `index` as planned: `None` where only this run can tell.
-    pub(crate) fn planned_dims(&self, index: usize) -> Vec<Extent> {
+    /// The type of output `index`; `None` where nobody wants it.
+    pub(crate) fn output_dtype(&self, index: usize) -> Option<DType> {
+        self.outputs.get(index)?.as_ref().map(|target| target.dtype)
+    }
+
+    /// The extents of an input as planned.
+    pub(crate) fn planned_input(&self, index: usize) -> &'a [Extent] {
+        self.source(index).map_or(&[], |source| source.planned)
+    }
+
+    /// The extents of an output as planned.
+    pub(crate) fn planned_output(&self, index: usize) -> &'a [Extent] {
         let target = self.outputs.get(index).and_then(Option::as_ref);
-        target.map_or(Vec::new(), |target| target.dims.clone())
+        target.map_or(&[], |target| target.dims)
     }
 
     /// The extents of an output as far as they are fixed or their slots are set.
@@ -166,7 +179,7 @@ impl<'a> Operands<'a> {
                 .get(slot as usize)
                 .map_or(0, |&n| n.max(0) as usize),
         };
-        self.planned_dims(index).iter().map(extent).collect()
+        self.planned_output(index).iter().map(extent).collect()
     }
 
     /// Gives output `index` the shape `dims`, writing run-time extents to their slots, and has `fill` write its elements to a
@@ -187,7 +200,7 @@ impl<'a> Operands<'a> {
                 found: target.dtype,
             });
         }
-        settle(index, &target.dims, dims, self.slots, self.extents)?;
+        settle(index, target.dims, dims, self.slots, self.extents)?;
         let view = Strided {
             dims: dims.to_vec(),
             strides: target.strides.clone(),

@@ -14,6 +14,7 @@ mod gather;
 mod max_unpool;
 mod non_max_suppression;
 mod non_zero;
+mod number;
 mod recurrent;
 mod reverse_sequence;
 mod roi_align;
@@ -96,103 +97,34 @@ kernels! {
     18 => ReverseSequence,
     19 => MaxUnpool,
 }
-impl Copy {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
+
+/// An index counted from the front, or from the back where negative; `position` says which one it is, for the message.
+fn wrap(value: i64, position: usize, bound: usize) -> Result<usize, KernelError> {
+    let extent = bound as i64;
+    match value {
+        _ if (0..extent).contains(&value) => Ok(value as usize),
+        _ if (-extent..0).contains(&value) => Ok((value + extent) as usize),
+        _ => Err(KernelError::Index {
+            value,
+            position,
+            bound,
+        }),
     }
 }
-impl Concat {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
+
+/// A shape as `[outer, n, inner]`: the axis, and what lies before and behind it.
+fn around(dims: &[usize], axis: u32) -> Result<[usize; 3], KernelError> {
+    match dims.split_at_checked(axis as usize) {
+        Some((outer, [n, inner @ ..])) => Ok([outer.iter().product(), *n, inner.iter().product()]),
+        _ => Err(shape("the input", format!("a dimension {axis}"), dims)),
     }
 }
-impl Gather {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl GatherElements {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl GatherNd {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl ScatterElements {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl ScatterNd {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl TopK {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Cumulative {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl NonZero {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Compress {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Unique {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl NonMaxSuppression {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Rnn {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Gru {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Lstm {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl RoiAlign {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl Det {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl ReverseSequence {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
-    }
-}
-impl MaxUnpool {
-    pub(crate) fn run(&self, _: &mut Operands<'_>) -> Result<(), KernelError> {
-        Err(KernelError::Outside)
+
+/// The error for a shape that does not fit.
+fn shape(what: &str, expected: impl Into<String>, found: &[usize]) -> KernelError {
+    KernelError::Shape {
+        what: what.to_owned(),
+        expected: expected.into(),
+        found: found.to_vec(),
     }
 }

@@ -1,5 +1,14 @@
 //! Where the elements of a strided view lie in a slice, and moving them to and from dense row-major order.
 
+/// The strides of `dims` in row-major order.
+pub(crate) fn dense_strides(dims: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; dims.len()];
+    for axis in (1..dims.len()).rev() {
+        strides[axis - 1] = strides[axis] * dims[axis];
+    }
+    strides
+}
+
 /// A view of some slice: element `[i, j, ..]` is at `origin + i strides[0] + j strides[1] + ..`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strided {
@@ -62,6 +71,24 @@ impl Strided {
                 index[axis] = 0;
             }
         }
+    }
+
+    /// Calls `visit(position, offset)` for each element: its place in row-major order and in the slice.
+    pub(crate) fn each<E>(
+        &self,
+        mut visit: impl FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (width, stride) = self.width_and_stride();
+        let mut result = Ok(());
+        self.rows(|position, start| {
+            for i in 0..width {
+                if result.is_ok() {
+                    let offset = start.wrapping_add_signed(i as isize * stride);
+                    result = visit(position + i, offset);
+                }
+            }
+        });
+        result
     }
 
     fn width_and_stride(&self) -> (usize, isize) {

@@ -1,5 +1,9 @@
 //! Copies elements in row-major order between views of different shape or strides.
 
+use crate::error::KernelError;
+use crate::operands::{Operands, by_size};
+use crate::portable::shape;
+use crate::program::Extent;
 use crate::wire::wire_struct;
 
 /// `output.flatten() = input.flatten()`: one input, one output of the same type and number of elements.
@@ -10,3 +14,34 @@ use crate::wire::wire_struct;
 pub struct Copy;
 
 wire_struct!(Copy {});
+
+impl Copy {
+    pub(super) fn run(&self, operands: &mut Operands<'_>) -> Result<(), KernelError> {
+        let dims = output_dims(operands)?;
+        by_size!(operands.dtype(0)?, T => {
+            let input = operands.words::<T>(0)?;
+            operands.output::<T>(0, &dims, |out| {
+                out.copy_from_slice(&input.data);
+                Ok(())
+            })
+        })
+    }
+}
+
+fn output_dims(operands: &Operands<'_>) -> Result<Vec<usize>, KernelError> {
+    let count: usize = operands.dims(0)?.iter().product();
+    let (from, to) = (operands.planned_input(0), operands.planned_output(0));
+    let mut dims = operands.current_dims(0);
+    let unknown = |dim: &&Extent| matches!(dim, Extent::Slot(_)) && !from.contains(dim);
+    if to.iter().filter(unknown).count() == 1
+        && let Some(axis) = to.iter().position(|dim| unknown(&dim))
+    {
+        dims[axis] = 1;
+        let others: usize = dims.iter().product();
+        dims[axis] = count.checked_div(others).unwrap_or(0);
+    }
+    match dims.iter().product::<usize>() == count {
+        true => Ok(dims),
+        false => Err(shape("the output", format!("{count} elements"), &dims)),
+    }
+}

@@ -2,10 +2,16 @@
 //! [LSTM](https://onnx.ai/onnx/operators/onnx__LSTM.html) with all their options.
 
 mod activation;
+mod cell;
+mod sequence;
 
 pub use activation::{Activation, ActivationKind};
 
+use crate::dtype::DType;
+use crate::error::KernelError;
+use crate::operands::Operands;
 use crate::wire::{wire_enum, wire_struct};
+use sequence::Recurrence;
 
 /// The order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,3 +85,45 @@ wire_struct!(Lstm {
     clip,
     input_forget
 });
+
+impl Rnn {
+    pub(super) fn run(&self, operands: &mut Operands<'_>) -> Result<(), KernelError> {
+        let recurrence = Recurrence {
+            hidden: self.hidden_size as usize,
+            direction: self.direction,
+            batch_first: self.batch_first,
+        };
+        match operands.dtype(0)? {
+            DType::F64 => recurrence.run::<f64, _>(operands, self),
+            _ => recurrence.run::<f32, _>(operands, self),
+        }
+    }
+}
+
+impl Gru {
+    pub(super) fn run(&self, operands: &mut Operands<'_>) -> Result<(), KernelError> {
+        let recurrence = Recurrence {
+            hidden: self.hidden_size as usize,
+            direction: self.direction,
+            batch_first: self.batch_first,
+        };
+        match operands.dtype(0)? {
+            DType::F64 => recurrence.run::<f64, _>(operands, self),
+            _ => recurrence.run::<f32, _>(operands, self),
+        }
+    }
+}
+
+impl Lstm {
+    pub(super) fn run(&self, operands: &mut Operands<'_>) -> Result<(), KernelError> {
+        let recurrence = Recurrence {
+            hidden: self.hidden_size as usize,
+            direction: self.direction,
+            batch_first: self.batch_first,
+        };
+        match operands.dtype(0)? {
+            DType::F64 => recurrence.run::<f64, _>(operands, self),
+            _ => recurrence.run::<f32, _>(operands, self),
+        }
+    }
+}

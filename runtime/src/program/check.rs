@@ -227,7 +227,9 @@ impl Checker<'_> {
             Space::State => self.program.state_bytes,
         };
         let dims = self.program.upper_dims(operand);
-        let elements = dims.iter().try_fold(1u64, |n, &dim| n.checked_mul(dim));
+        let elements = dims
+            .iter()
+            .try_fold(1u64, |n, &dim| n.checked_mul(dim.max(1)));
         ByteRange::of(operand, &dims)
             .filter(|range| {
                 range.bytes.end <= space_bytes && elements.is_some_and(|n| n <= MAX_BYTES)
