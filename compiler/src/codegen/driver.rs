@@ -23,8 +23,8 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch};
 use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module};
 
-/// Fields of a unit's row: tile, input, output.
-const UNIT: i64 = 3;
+/// Fields of a unit's row: tile, input, output, bias.
+const UNIT: i64 = 4;
 /// Fields of a group's row: first tile, input, weights, bias, output.
 const GROUP: i64 = 5;
 const WORD: i64 = 8;
@@ -40,7 +40,7 @@ pub(super) fn define_table<M: Module>(
         .map_err(CodegenError::module)?;
     let mut words: Vec<i64> = Vec::new();
     for unit in &tiled.plan.spatial {
-        words.extend([i64::from(unit.tile), unit.input, unit.output]);
+        words.extend([i64::from(unit.tile), unit.input, unit.output, unit.bias]);
     }
     for group in &tiled.plan.groups {
         let tile = i64::from(group.first_tile);
@@ -137,18 +137,20 @@ fn one_call(
         let flags = MemFlagsData::trusted();
         builder.ins().load(I64, flags, row, offset)
     };
-    let [unit_tile, unit_input, unit_output] = std::array::from_fn(|k| field(unit, k as i64));
+    let [unit_tile, unit_input, unit_output, unit_bias] =
+        std::array::from_fn(|k| field(unit, k as i64));
     let [first, group_input, group_weights, group_bias, group_output] =
         std::array::from_fn(|k| field(group, k as i64));
     let mut sum = |a: Value, b: Value| builder.ins().iadd(a, b);
     let in_offset = sum(unit_input, group_input);
     let out_offset = sum(unit_output, group_output);
+    let bias_offset = sum(unit_bias, group_bias);
     let tile = sum(unit_tile, first);
     let arguments = [
         sum(input, in_offset),
         sum(weights, group_weights),
         sum(output, out_offset),
-        sum(bias, group_bias),
+        sum(bias, bias_offset),
         sum(residual, out_offset),
     ];
     dispatch(builder, callees, tile, &arguments);
