@@ -1,7 +1,7 @@
 //! Shapes that operators infer and refuse: limits of memory, ranges of constants, extents that depend on data.
 
 use cnnc_ir::attrs::{AttrValue, Attrs};
-use cnnc_ir::graph::{Graph, Value};
+use cnnc_ir::graph::{Graph, Op, Value};
 use cnnc_ir::{DType, Dim, OpKind, Tensor, TensorType};
 
 /// A graph with one f32 input of that shape.
@@ -50,6 +50,8 @@ fn results_beyond_memory_are_refused() {
     insta::assert_snapshot!(infer(OpKind::Tile, &[1 << 20], &[&[huge]], []), @"Tile: result of shape f32[1152921504606846976] is too large for memory: its size overflows the limit of 1099511627776 bytes");
     insta::assert_snapshot!(infer(OpKind::Tile, &[1 << 20], &[&[i64::MAX]], []), @"Tile: size overflows: 1048576 repeated 9223372036854775807 times");
     insta::assert_snapshot!(infer_source(OpKind::ConstantOfShape, &[Tensor::ints(&[huge, huge])]), @"ConstantOfShape: result of shape f32[1099511627776,1099511627776] is too large for memory: its size overflows the limit of 1099511627776 bytes");
+    insta::assert_snapshot!(infer(OpKind::Pad, &[4], &[&[0, huge]], []), @"Pad: result of shape f32[1099511627780] is too large for memory: its size overflows the limit of 1099511627776 bytes");
+    insta::assert_snapshot!(infer(OpKind::Pad, &[4], &[&[i64::MIN, i64::MAX]], []), @"Pad: pads (-9223372036854775808, 9223372036854775807) of axis 0 of size 4 leave a negative size or one too large");
     let [zero, one, far] = [0, 1, i64::MAX].map(|v| Tensor::scalar_i64(DType::I64, v));
     insta::assert_snapshot!(infer_source(OpKind::Range, &[zero, far, one]), @"Range: result of shape i64[9223372036854775807] is too large for memory: its size overflows the limit of 1099511627776 bytes");
 }
@@ -82,6 +84,64 @@ fn constants_are_held_against_the_shape() {
     insta::assert_snapshot!(infer(OpKind::GatherND, &[3, 2], &[&[0, 2]], []), @"GatherND: index 2 is out of range for axis 1 of extent 2");
     insta::assert_snapshot!(infer(OpKind::TopK, &[3], &[&[4]], []), @"TopK: k is 4, axis 0 has extent 3");
     insta::assert_snapshot!(infer(OpKind::Expand, &[3], &[&[2]], []), @"Expand: f32[3] does not broadcast with shape [2]");
+}
+
+#[test]
+fn one_hot_depth_is_bounded() {
+    let depth = |d| Tensor::scalar_i64(DType::I64, d);
+    let one_hot = |d| {
+        infer_source(
+            OpKind::OneHot,
+            &[Tensor::ints(&[0, 1]), depth(d), Tensor::ints(&[0, 1])],
+        )
+    };
+    assert_eq!(one_hot(5), "i64[2,5]");
+    insta::assert_snapshot!(one_hot(-1), @"OneHot: depth -1 is negative");
+    insta::assert_snapshot!(one_hot(1 << 60), @"OneHot: result of shape i64[2,1152921504606846976] is too large for memory: its size overflows the limit of 1099511627776 bytes");
+}
+
+#[test]
+fn padding_may_crop_but_not_repeat_nothing() {
+    let mode = |m: &str| [("mode", AttrValue::Str(m.to_string()))];
+    assert_eq!(infer(OpKind::Pad, &[5], &[&[-2, 1]], []), "f32[4]");
+    assert_eq!(
+        infer(OpKind::Pad, &[5], &[&[7, 7]], mode("reflect")),
+        "f32[19]"
+    );
+    insta::assert_snapshot!(infer(OpKind::Pad, &[5], &[&[-3, -3]], []), @"Pad: pads (-3, -3) of axis 0 of size 5 leave a negative size or one too large");
+    insta::assert_snapshot!(infer(OpKind::Pad, &[5], &[&[-5, 2]], mode("edge")), @"Pad: pads (-5, 2) of axis 0 of size 5 leave nothing to repeat, or too large a size");
+    insta::assert_snapshot!(infer(OpKind::Pad, &[5, 5], &[&[1, 1]], []), @"Pad: 2 pads for 2 axes: one before and one after each is needed");
+    insta::assert_snapshot!(infer(OpKind::Pad, &[5], &[&[1, 1]], mode("mirror")), @"Pad: attribute mode must be constant, reflect, edge or wrap, is mirror");
+}
+
+/// Scores through a given graph, which must keep their type.
+#[test]
+fn attention_inlines_its_modifications() {
+    let modified = |body_op: Option<OpKind>, query_heads: usize| {
+        let mut g = Graph::new("attention");
+        let mut operand = |heads: usize, size: usize| {
+            g.add_input("", TensorType::new(DType::F32, [2, heads, 7, size]))
+        };
+        let operands = [operand(query_heads, 8), operand(2, 8), operand(2, 5)];
+        let mut body = Graph::new("score_mod");
+        let scores = TensorType::new(DType::F32, [2, query_heads, 7, 7]);
+        let x = body.add_input("scores", scores);
+        let y = body_op.map_or(x, |kind| body.op(kind, &[x], Attrs::new()).expect("fits"));
+        body.add_output("out", y);
+        let op = Op {
+            kind: OpKind::FlexAttention,
+            attrs: Attrs::new(),
+            bodies: vec![body],
+            epilogue: None,
+        };
+        match g.add(op, operands.map(Some).to_vec(), &["y"], "") {
+            Ok(y) => g.ty(y.into()).to_string(),
+            Err(refusal) => refusal.to_string(),
+        }
+    };
+    assert_eq!(modified(Some(OpKind::Relu), 4), "f32[2,4,7,5]");
+    insta::assert_snapshot!(modified(Some(OpKind::Shape), 4), @"FlexAttention: body score_mod must yield f32[2,4,7,7], as it was given");
+    insta::assert_snapshot!(modified(None, 3), @"FlexAttention: 3 query heads are no multiple of 2 key heads");
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn infer(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {
     }
     let (t1, t2) = (cx.dtype(0)?, cx.dtype(2)?);
     let y = match s.packed {
-        true => TensorType::new(t1, [s.batch, s.q_steps, s.q_heads * s.v_head]),
+        true => TensorType::new(t1, [s.batch, s.q_steps, s.q_heads.saturating_mul(s.v_head)]),
         false => TensorType::new(t1, [s.batch, s.q_heads, s.q_steps, s.v_head]),
     };
     Ok(vec![

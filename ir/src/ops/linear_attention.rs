@@ -42,7 +42,7 @@ pub static DEF: OpDef = OpDef {
         let dtype = cx.dtype(0)?;
         let state = cx.get(3).map_or(dtype, |a| a.ty.dtype);
         Ok(vec![
-            TensorType::new(dtype, [s.batch, s.steps, s.q_heads * s.value]),
+            TensorType::new(dtype, [s.batch, s.steps, s.q_heads.saturating_mul(s.value)]),
             TensorType::new(state, [s.batch, s.kv_heads, s.key, s.value]),
         ])
     },
@@ -155,7 +155,10 @@ impl Sizes {
         if cx.has(3) && cx.shape(3)? != state {
             return Err(cx.error(format!("past_state is {}, not {state:?}", cx.ty(3)?)));
         }
-        for (i, widths) in [(4, [heads, heads * self.key]), (5, [heads, 1])] {
+        for (i, widths) in [
+            (4, [heads, heads.saturating_mul(self.key)]),
+            (5, [heads, 1]),
+        ] {
             let fits = |shape: &[usize]| match shape {
                 [b, t, width] => [*b, *t] == [self.batch, self.steps] && widths.contains(width),
                 _ => false,
