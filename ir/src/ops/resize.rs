@@ -18,7 +18,7 @@ pub static DEF: OpDef = OpDef {
     since: 10,
     inputs: &[
         Input::new("X", "T1"),
-        Input::new("roi", "T2").optional(),
+        Input::new("roi", "T2").optional().since(11),
         Input::new("scales", "f32").optional(),
         Input::new("sizes", "i64").optional().since(11),
     ],
