@@ -1,9 +1,9 @@
 //! Shapes and refusals of the operators whose geometry is easy to get wrong: the type of the results, or the words of the error.
 
-use cnnc_ir::attrs::{AttrValue, Attrs};
+use cnnc_ir::attrs::AttrValue;
 use cnnc_ir::graph::{Graph, Op};
 use cnnc_ir::ops::OpKind::{self, *};
-use cnnc_ir::{DType, Dim, Semantics, Tensor, TensorType};
+use cnnc_ir::{DType, Tensor, TensorType};
 
 /// An operand: a free value of that f32 shape, or a constant.
 enum Operand {
@@ -126,103 +126,4 @@ fn resizing_is_bounded() {
     insta::assert_snapshot!(resize(&[1.0, 1.0, 1e9, 1e9]), @"Resize: axis 2 of extent 5 to extent 5000000000: too large for memory");
     insta::assert_snapshot!(resize(&[1.0, 1.0, 0.01, 1.0]), @"Resize: axis 2 of extent 5 cannot be resized to extent 0");
     insta::assert_snapshot!(resize(&[2.0]), @"Resize: wants scales or sizes with 4 entries, one an axis");
-}
-
-/// A body `(c) -> (v, ..)` for control flow, written by `f`.
-fn body(
-    inputs: &[TensorType],
-    f: impl Fn(&mut Graph, &[cnnc_ir::Value]) -> Vec<cnnc_ir::Value>,
-) -> Graph {
-    let mut graph = Graph::new("body");
-    let values: Vec<_> = inputs
-        .iter()
-        .map(|t| graph.add_input("x", t.clone()))
-        .collect();
-    for v in f(&mut graph, &values) {
-        graph.add_output("y", v);
-    }
-    graph
-}
-
-fn f32s(shape: &[usize]) -> TensorType {
-    TensorType::new(DType::F32, shape.iter().copied())
-}
-
-#[test]
-fn branches_that_differ_leave_an_extent_open() {
-    let constant = |n: usize| {
-        body(&[], move |g, _| {
-            vec![g.add_constant("", Tensor::from_f64(DType::F32, &[n], &vec![0.0; n]))]
-        })
-    };
-    let op = Op {
-        kind: If,
-        attrs: Attrs::new(),
-        bodies: vec![constant(2), constant(3)],
-        epilogue: None,
-    };
-    let mut graph = Graph::new("test");
-    let condition = graph.add_input("c", TensorType::scalar(DType::Bool));
-    let open = graph
-        .infer(&op, &[Some(condition)], 1, "y")
-        .expect("both are vectors");
-    assert_eq!(open[0].shape, [Dim::sym("y.0.0", Some(3))]);
-    let no = graph.add_constant("no", Tensor::scalar_i64(DType::Bool, 0));
-    let chosen = graph
-        .infer(&op, &[Some(no)], 1, "y")
-        .expect("one body is left");
-    assert_eq!(chosen[0], f32s(&[3]));
-}
-
-/// `(iteration, condition, sum) -> (condition, sum + sum, sum)`: one carried value, one scan output.
-fn doubling() -> Op {
-    let inputs = [
-        TensorType::scalar(DType::I64),
-        TensorType::scalar(DType::Bool),
-        f32s(&[2]),
-    ];
-    let body = body(&inputs, |g, v| {
-        let sum = g.op(Add, &[v[2], v[2]], Attrs::new()).expect("of one type");
-        vec![v[1], sum, sum]
-    });
-    Op {
-        kind: Loop,
-        attrs: Attrs::new(),
-        bodies: vec![body],
-        epilogue: None,
-    }
-}
-
-#[test]
-fn a_loop_with_scan_outputs_is_written_out() {
-    let mut graph = Graph::new("test");
-    let rounds = graph.add_constant("m", Tensor::scalar_i64(DType::I64, 3));
-    let x = graph.add_input("x", f32s(&[2]));
-    let inputs = vec![Some(rounds), None, Some(x)];
-    let node = graph
-        .add(doubling(), inputs, &["sum", "all"], "")
-        .expect("a known trip count");
-    let types: Vec<String> = graph
-        .node(node)
-        .outputs
-        .iter()
-        .map(|o| o.ty.to_string())
-        .collect();
-    assert_eq!(types, ["f32[2]", "f32[3,2]"]);
-    let Ok(Semantics::Compose(composed)) = graph.semantics(node) else {
-        panic!("a composition");
-    };
-    let additions = composed.nodes().filter(|n| n.op_kind() == Some(Add));
-    assert_eq!(additions.count(), 3);
-}
-
-#[test]
-fn a_loop_of_unknown_length_scans_nothing() {
-    let mut graph = Graph::new("test");
-    let rounds = graph.add_input("m", TensorType::scalar(DType::I64));
-    let x = graph.add_input("x", f32s(&[2]));
-    let error = graph
-        .infer(&doubling(), &[Some(rounds), None, Some(x)], 2, "y")
-        .expect_err("the number of slices is unknown");
-    insta::assert_snapshot!(error, @"Loop: input 0 ('M') must be known at compile time, because the shape of the result depends on its value");
 }
