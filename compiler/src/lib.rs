@@ -6,5 +6,6 @@
 pub mod codegen;
 pub mod kernel;
 pub mod memory;
+pub mod passes;
 pub mod schedule;
 pub mod select;

@@ -1,0 +1,51 @@
+//! Algebra that holds bit for bit, infinities, NaN and the sign of zero included: `x * 1`, `x / 1`, `x - 0`, `x ^ 1` are `x`,
+//! `x ^ 2` is `x * x`. `x + 0`, `x * 0` and `x - x` are not simplified: they differ from what they seem for -0, infinity and NaN.
+
+use super::{PassError, PassOptions, at};
+use cnnc_ir::attrs::Attrs;
+use cnnc_ir::{Graph, NodeId, OpKind, Value};
+
+pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
+    let mut changes = 0;
+    for id in graph.order() {
+        let Some(simpler) = simpler(graph, id).map_err(at("simplify", graph, id))? else {
+            continue;
+        };
+        if graph.ty(simpler) == graph.ty(id.into()) {
+            graph.replace_uses(id.into(), simpler);
+            changes += 1;
+        }
+    }
+    graph.sweep();
+    Ok(changes)
+}
+
+fn simpler(graph: &mut Graph, id: NodeId) -> Result<Option<Value>, cnnc_ir::TypeError> {
+    let node = graph.node(id);
+    let Some(op) = node.op().filter(|op| op.epilogue.is_none()) else {
+        return Ok(None);
+    };
+    let (Some(Some(a)), Some(Some(b))) =
+        (node.inputs.first().copied(), node.inputs.get(1).copied())
+    else {
+        return Ok(None);
+    };
+    Ok(match op.kind {
+        OpKind::Mul if uniform(graph, b, 1.0) => Some(a),
+        OpKind::Mul if uniform(graph, a, 1.0) => Some(b),
+        OpKind::Div if uniform(graph, b, 1.0) => Some(a),
+        OpKind::Sub if uniform(graph, b, 0.0) => Some(a),
+        OpKind::Pow if uniform(graph, b, 1.0) => Some(a),
+        OpKind::Pow if uniform(graph, b, 2.0) && graph.ty(a).dtype.is_float() => {
+            Some(graph.op(OpKind::Mul, &[a, a], Attrs::new())?)
+        }
+        _ => None,
+    })
+}
+
+/// Whether a constant holds nothing but `value` (and no -0 for 0).
+fn uniform(graph: &Graph, v: Value, value: f64) -> bool {
+    graph
+        .constant(v)
+        .is_some_and(|t| !t.is_empty() && t.to_f64().iter().all(|x| x.to_bits() == value.to_bits()))
+}
