@@ -4,6 +4,7 @@
 //! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
 
 pub mod codegen;
+pub mod frontend;
 pub mod kernel;
 pub mod memory;
 pub mod passes;

@@ -12,6 +12,7 @@ mod interpolation;
 mod looping;
 mod normalization;
 mod pooling;
+mod quantization;
 mod recurrence;
 mod reduction;
 mod sampling;
@@ -82,6 +83,7 @@ operators! {
     Cosh cosh
     DeformConv deform_conv
     DepthToSpace depth_to_space
+    DequantizeLinear dequantize_linear
     Div div
     Dropout dropout
     Elu elu
@@ -147,6 +149,7 @@ operators! {
     PRelu p_relu
     Pad pad
     Pow pow
+    QuantizeLinear quantize_linear
     RMSNormalization rms_normalization
     RNN rnn
     Range range

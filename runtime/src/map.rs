@@ -153,6 +153,11 @@ pub(crate) fn map_file(file: &File, offset: u64) -> io::Result<memmap2::Mmap> {
     unsafe { memmap2::MmapOptions::new().offset(offset).map(file) }
 }
 
+/// Maps a whole file, read-only and privately, under the condition that nobody truncates or writes it meanwhile.
+pub fn map_whole(file: &File) -> io::Result<impl AsRef<[u8]> + Send + Sync + 'static + use<>> {
+    map_file(file, 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

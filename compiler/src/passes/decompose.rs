@@ -8,7 +8,7 @@ pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
     let mut work: Vec<NodeId> = graph.order();
     work.reverse();
     while let Some(id) = work.pop() {
-        if graph.node(id).op().is_none_or(|op| !op.bodies.is_empty()) {
+        if graph.node(id).op().is_none() {
             continue;
         }
         let Semantics::Compose(body) = graph.semantics(id).map_err(at("decompose", graph, id))?

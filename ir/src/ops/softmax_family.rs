@@ -6,14 +6,14 @@ use crate::attrs::{AttrKind, AttrValue};
 use crate::class::Semantics;
 use crate::compose::Composer;
 use crate::graph::Value;
-use crate::schema::{Adapt, Attr, Cx, NEWEST_OPSET, Preset, TypeError};
+use crate::schema::{Adapt, Attr, Cx, Preset, TypeError};
 use crate::tensor::Tensor;
 use crate::types::{DType, TensorType};
 
 /// `last` is ours: the last axis of the normalised range, where it is not `axis` alone.
 pub const ATTRS: &[Attr] = &[
     Attr::int("axis", -1),
-    Attr::new("flatten", AttrKind::Int, Preset::Int(0)).since(NEWEST_OPSET),
+    Attr::new("flatten", AttrKind::Int, Preset::Int(0)).since(u32::MAX),
 ];
 
 pub fn infer(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {

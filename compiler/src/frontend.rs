@@ -1,0 +1,3 @@
+//! Front ends: files in, graphs out.
+
+pub mod onnx;

@@ -1,0 +1,344 @@
+//! One node: look its operator up, check it, adapt it, add it, and compute it where it is constant.
+
+use super::MAX_NODES;
+use super::model::{Importer, domain};
+use super::scope::{Found, Scope};
+use crate::frontend::onnx::problem::{Problem, shown};
+use crate::frontend::onnx::{proto, schema_check};
+use cnnc_ir::graph::Op;
+use cnnc_ir::interp::{Interpreter, Precision};
+use cnnc_ir::schema::{Adapt, AdaptInput, CNNC, OpDef, TypeError};
+use cnnc_ir::{AttrValue, Attrs, Graph, NodeId, OpKind, Semantics, Tensor, Value};
+
+/// Results up to this size are computed during import; what is larger the folding pass decides on.
+const FOLD_BYTES: usize = 1 << 20;
+
+impl Importer<'_> {
+    pub fn nodes(&mut self, nodes: &[proto::Node], scope: &mut Scope) {
+        for node in nodes {
+            self.nodes += 1;
+            if self.nodes > MAX_NODES {
+                if self.nodes == MAX_NODES + 1 {
+                    self.problem(Problem::new("", format!("more than {MAX_NODES} nodes after functions are written out: too many, over the limit")));
+                }
+                return;
+            }
+            let results = match self.node(node, scope) {
+                Ok(results) => results,
+                Err(problem) => {
+                    if let Some(p) = problem {
+                        self.problem(*p);
+                    }
+                    vec![None; node.output.len()]
+                }
+            };
+            self.define_outputs(node, results, scope);
+        }
+    }
+
+    fn define_outputs(
+        &mut self,
+        node: &proto::Node,
+        results: Vec<Option<Value>>,
+        scope: &mut Scope,
+    ) {
+        for (i, name) in node
+            .output
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| !n.is_empty())
+        {
+            if !scope.define(name, results.get(i).copied().flatten()) {
+                let message = format!(
+                    "output '{}' redefines a name that is already taken: duplicate definition",
+                    shown(name)
+                );
+                self.problem(Problem::new(place(node), message));
+            }
+        }
+    }
+
+    /// Values of the outputs; an empty error where an operand's problem is already reported.
+    fn node(
+        &mut self,
+        node: &proto::Node,
+        scope: &mut Scope,
+    ) -> Result<Vec<Option<Value>>, Option<Box<Problem>>> {
+        let fail = |message: String| Some(Box::new(Problem::new(place(node), message)));
+        let wanted = domain(&node.domain);
+        let key = (wanted.to_string(), node.op_type.clone());
+        if let Some(f) = self
+            .functions
+            .get(&key)
+            .copied()
+            .filter(|_| OpKind::find(wanted, &node.op_type).is_none())
+        {
+            let operands = self.operands(node, scope)?;
+            return self
+                .call(f, node, operands, scope)
+                .map_err(|p| p.map(Box::new));
+        }
+        let Some(&opset) = self.opsets.get(wanted) else {
+            return Err(fail(format!(
+                "the domain '{}' has no opset_import",
+                shown(wanted)
+            )));
+        };
+        let kind = self.lookup(node, wanted, opset)?;
+        let mut def = kind.def();
+        let attrs =
+            schema_check::attributes(def, opset, &node.attribute, self.folder).map_err(|e| {
+                Some(Box::new(Problem {
+                    unsupported: e.contains("not supported"),
+                    ..Problem::new(place(node), e)
+                }))
+            })?;
+        let present: Vec<bool> = node.input.iter().map(|n| !n.is_empty()).collect();
+        schema_check::arity(def, opset, &present, node.output.len()).map_err(fail)?;
+        let (mut op, mut operands) = (
+            Op {
+                kind,
+                attrs,
+                bodies: Vec::new(),
+                epilogue: None,
+            },
+            self.operands(node, scope)?,
+        );
+        self.bodies(node, &mut op, &mut operands, scope)?;
+        let renamed = adapt(def, opset, &mut op.attrs, &mut operands, &mut scope.graph)
+            .map_err(|e| self.type_problem(node, &e, &[], scope))?;
+        if let Some(kind) = renamed.and_then(|n| OpKind::find("", n)) {
+            op.kind = kind;
+            def = kind.def();
+        }
+        let types: Vec<_> = operands
+            .iter()
+            .map(|v| v.map(|v| scope.graph.ty(v)))
+            .collect();
+        schema_check::types(def, &types).map_err(fail)?;
+        let names: Vec<&str> = node.output.iter().map(String::as_str).collect();
+        let label = shown(&node.name);
+        let id = scope
+            .graph
+            .add(op, operands.clone(), &names, &label)
+            .map_err(|e| self.type_problem(node, &e, &operands, scope))?;
+        Ok(fold(&mut scope.graph, id).into_iter().map(Some).collect())
+    }
+
+    fn lookup(
+        &self,
+        node: &proto::Node,
+        wanted: &str,
+        opset: u32,
+    ) -> Result<OpKind, Option<Box<Problem>>> {
+        let name = shown(&node.op_type);
+        let full = if wanted.is_empty() {
+            name.clone()
+        } else {
+            format!("{}.{name}", shown(wanted))
+        };
+        let kind = OpKind::find(wanted, &node.op_type).filter(|_| wanted != CNNC);
+        let Some(kind) = kind else {
+            let message = format!("operator {full} is unknown or not supported");
+            return Err(Some(Box::new(Problem::unsupported(place(node), message))));
+        };
+        let def = kind.def();
+        if opset < def.since || opset > def.until {
+            let range = if opset < def.since {
+                format!("exists only since opset {}", def.since)
+            } else {
+                format!("exists only until opset {}", def.until)
+            };
+            return Err(Some(Box::new(Problem::new(
+                place(node),
+                format!("operator {full} {range}, the model imports opset {opset}"),
+            ))));
+        }
+        Ok(kind)
+    }
+
+    /// The node's operands.
+    fn operands(
+        &self,
+        node: &proto::Node,
+        scope: &Scope,
+    ) -> Result<Vec<Option<Value>>, Option<Box<Problem>>> {
+        node.input
+            .iter()
+            .map(|name| match (name.is_empty(), scope.find(name)) {
+                (true, _) => Ok(None),
+                (false, Found::Value(v)) => Ok(Some(v)),
+                (false, Found::Poisoned) => Err(None),
+                (false, Found::Unknown) => {
+                    let message = format!("input '{}' is not produced by any node before it (undefined, or part of a cycle)", shown(name));
+                    Err(Some(Box::new(Problem::new(place(node), message))))
+                }
+            })
+            .collect()
+    }
+
+    fn type_problem(
+        &self,
+        node: &proto::Node,
+        e: &TypeError,
+        operands: &[Option<Value>],
+        scope: &Scope,
+    ) -> Option<Box<Problem>> {
+        let mut p = Problem::new(place(node), e.to_string());
+        match e {
+            TypeError::NeedsConstant { input, .. } => {
+                let origin = operands.get(*input).copied().flatten();
+                p.needs_values = origin
+                    .map(|v| Importer::origins(&scope.graph, v))
+                    .unwrap_or_default();
+                p.remedy = format!(
+                    "give the value of {} with --input NAME=FILE",
+                    p.needs_values
+                        .iter()
+                        .map(|n| shown(n))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                );
+            }
+            TypeError::Unsupported { .. } => p.unsupported = true,
+            _ => {}
+        }
+        Some(Box::new(p))
+    }
+}
+
+/// What a message calls a node.
+pub fn place(node: &proto::Node) -> String {
+    let name = if node.name.is_empty() {
+        node.output.first().map_or("", String::as_str)
+    } else {
+        &node.name
+    };
+    format!("node '{}' ({})", shown(name), shown(&node.op_type))
+}
+
+/// Brings a node to the newest form; returns the operator that takes its place, if another does.
+fn adapt(
+    def: &'static OpDef,
+    opset: u32,
+    attrs: &mut Attrs,
+    operands: &mut Vec<Option<Value>>,
+    graph: &mut Graph,
+) -> Result<Option<&'static str>, TypeError> {
+    let mut inputs: Vec<AdaptInput> = operands
+        .iter()
+        .enumerate()
+        .map(|(index, v)| match v {
+            None => AdaptInput::Absent,
+            Some(v) => AdaptInput::Given {
+                index,
+                ty: graph.ty(*v).clone(),
+                value: graph.constant(*v).cloned(),
+            },
+        })
+        .collect();
+    let dtype = operands
+        .first()
+        .copied()
+        .flatten()
+        .map(|v| graph.ty(v).dtype);
+    let mut change = Adapt {
+        def,
+        opset,
+        attrs,
+        inputs: &mut inputs,
+        rename: None,
+    };
+    if let Some(f) = def.adapt {
+        f(&mut change)?;
+    }
+    for a in def.attrs.iter().filter(|a| opset <= a.until) {
+        if let (Some(slot), Some(value)) = (a.becomes_input, change.attrs.remove(a.name)) {
+            change.set_input(slot, as_tensor(value, dtype));
+        }
+    }
+    let rename = change.rename;
+    // What only old opsets declare has been understood by now.
+    attrs.retain(|name, _| {
+        rename.is_some()
+            || def
+                .attr(name)
+                .is_none_or(|a| a.until == u32::MAX || a.becomes_input.is_none())
+    });
+    *operands = inputs
+        .into_iter()
+        .map(|input| match input {
+            AdaptInput::Absent => None,
+            AdaptInput::Given { index, .. } => operands[index],
+            AdaptInput::Constant(t) => Some(graph.add_constant("", t)),
+        })
+        .collect();
+    Ok(rename)
+}
+
+/// An attribute as the constant input it has become.
+fn as_tensor(value: AttrValue, dtype: Option<cnnc_ir::DType>) -> Tensor {
+    match value {
+        AttrValue::Ints(v) => Tensor::ints(&v),
+        AttrValue::Int(v) => Tensor::scalar_i64(cnnc_ir::DType::I64, v),
+        AttrValue::Float(v) => Tensor::scalar_f64(dtype.unwrap_or(cnnc_ir::DType::F32), v),
+        AttrValue::Floats(v) => Tensor::from_f64(cnnc_ir::DType::F32, &[v.len()], &v),
+        AttrValue::Tensor(t) => t,
+        _ => Tensor::ints(&[]),
+    }
+}
+
+/// The node's results, computed where they are constant and small.
+fn fold(graph: &mut Graph, id: NodeId) -> Vec<Value> {
+    let count = graph.node(id).outputs.len() as u32;
+    let results: Vec<Value> = (0..count).map(|slot| Value { node: id, slot }).collect();
+    let constants = constant_results(graph, id).filter(|c| c.len() >= results.len());
+    match constants {
+        None => results,
+        Some(constants) => constants
+            .into_iter()
+            .zip(&results)
+            .map(|(t, v)| {
+                let name = graph.value_name(*v).to_string();
+                graph.add_constant(&name, t)
+            })
+            .collect(),
+    }
+}
+
+fn constant_results(graph: &Graph, id: NodeId) -> Option<Vec<Tensor>> {
+    let node = graph.node(id);
+    let small = node.outputs.iter().all(|o| {
+        o.ty.elements()
+            .is_none_or(|n| n.saturating_mul(o.ty.dtype.size()) <= FOLD_BYTES)
+    });
+    let operands: Option<Vec<Option<Tensor>>> = node
+        .inputs
+        .iter()
+        .map(|v| v.map_or(Some(None), |v| graph.constant(v).cloned().map(Some)))
+        .collect();
+    match operands {
+        Some(operands) if small => {
+            let within = operands
+                .iter()
+                .flatten()
+                .all(|t| t.bytes().len() <= FOLD_BYTES);
+            within
+                .then(|| {
+                    Interpreter::new(Precision::F32)
+                        .eval_node(graph, id, &operands)
+                        .ok()
+                })
+                .flatten()
+        }
+        // A composed operator may be constant whatever its operands are: Shape.
+        _ => match graph.semantics(id) {
+            Ok(Semantics::Compose(body)) => body
+                .outputs()
+                .iter()
+                .map(|(_, v)| body.constant(*v).cloned())
+                .collect(),
+            _ => None,
+        },
+    }
+}
