@@ -19,6 +19,7 @@ pub mod ops;
 pub mod schema;
 pub mod spelling;
 pub mod tensor;
+pub mod text;
 pub mod types;
 
 pub use attrs::{AttrValue, Attrs};
