@@ -1,51 +1,43 @@
-//! Code in this process, through Cranelift's JIT: no file, no mapping. The memory is freed when [`Jit`] is dropped.
+//! Code in this process, through Cranelift's JIT: no file, no mapping. The memory is freed with the last session that runs it.
 #![allow(unsafe_code)]
 
 use super::{CodegenError, Source, compile, isa::isa};
-use cnnc_runtime::CpuLevel;
+use cnnc_runtime::{Code, CpuLevel};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
+use std::sync::Mutex;
 
-/// Compiled step functions, callable while this lives.
-pub struct Jit {
-    module: Option<JITModule>,
-    addresses: Vec<usize>,
-}
-
-/// Compiles the sources into this process.
+/// Compiles the sources into this process, in the form the runtime takes.
 ///
 /// # Errors
 /// See [`compile`]; also when no executable memory is to be had.
-pub fn jit(sources: &[Source<'_>], level: CpuLevel) -> Result<Jit, CodegenError> {
-    let builder = JITBuilder::with_isa(isa(level)?, default_libcall_names());
-    // Dropped on any error below: `Jit` owns the module from the start.
-    let mut jit = Jit {
-        module: None,
-        addresses: Vec::new(),
-    };
-    let module = jit.module.insert(JITModule::new(builder));
-    let ids = compile(module, sources, level)?;
+pub fn jit(sources: &[Source<'_>], level: CpuLevel) -> Result<Code, CodegenError> {
+    let builder = JITBuilder::with_isa(isa(level, false)?, default_libcall_names());
+    let mut module = JITModule::new(builder);
+    let ids = compile(&mut module, sources, level)?;
     module
         .finalize_definitions()
         .map_err(CodegenError::module)?;
-    jit.addresses = ids
+    let addresses = ids
         .iter()
-        .map(|&id| module.get_finalized_function(id).addr())
+        .map(|&id| module.get_finalized_function(id))
         .collect();
-    Ok(jit)
+    let memory = Memory(Mutex::new(Some(module)));
+    Ok(Code::Functions {
+        addresses,
+        keep_alive: Box::new(memory),
+    })
 }
 
-impl Jit {
-    /// The address of each source's function.
-    pub fn addresses(&self) -> &[usize] {
-        &self.addresses
-    }
-}
+/// Owns the functions' memory, which Cranelift would leak.
+struct Memory(Mutex<Option<JITModule>>);
 
-impl Drop for Jit {
+impl Drop for Memory {
     fn drop(&mut self) {
-        if let Some(module) = self.module.take() {
-            // SAFETY: callers of the addresses keep this value alive, so none of the functions is running or will be called.
+        let module = self.0.get_mut().ok().and_then(Option::take);
+        if let Some(module) = module {
+            // SAFETY: the addresses were only given out together with this value, which the runtime keeps until the last session
+            // is gone: none of the functions is running or will be called.
             unsafe { module.free_memory() };
         }
     }

@@ -18,6 +18,10 @@ pub fn movement(class: &Movement, inputs: &[View], output: &View) -> Result<Vec<
         .first()
         .ok_or(LowerError::MissingOperand { operand: 0 })?;
     let nests = match class {
+        Movement::Reshape if first.dims == output.dims => {
+            let same = identity(first.dtype, output.dtype);
+            super::elementwise(&same, &inputs[..1], output)?
+        }
         Movement::Reshape => vec![reshape(first, output)?],
         Movement::View { axes, fill } => view(axes, *fill, first, output)?,
         Movement::Concat { axis } => concat(*axis, inputs, output)?,
