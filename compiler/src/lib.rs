@@ -3,7 +3,10 @@
 //! The stages, left to right; a module imports only to its left:
 //! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
 
+pub mod cli;
 pub mod codegen;
+pub mod compile;
+pub mod emit;
 pub mod frontend;
 pub mod kernel;
 pub mod memory;

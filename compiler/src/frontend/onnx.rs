@@ -7,6 +7,6 @@ pub mod proto;
 mod schema_check;
 pub mod tensor;
 
-pub use import::{ImportOptions, Imported, import};
+pub use import::{ImportOptions, Imported, import, input_names};
 pub use problem::{ImportError, Problem};
 pub use tensor::tensor_from_file;

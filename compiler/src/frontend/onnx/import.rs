@@ -41,25 +41,64 @@ const MAX_NODES: usize = 400_000;
 
 /// Imports a model file. Weights are slices of the mapped file.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    let file = path.display().to_string();
+    let fail = |problems| ImportError {
+        file: path.display().to_string(),
+        problems,
+    };
+    let bytes = map(path).map_err(|p| fail(vec![p]))?;
+    import_bytes(bytes, path.parent(), options).map_err(fail)
+}
+
+/// Names of the inputs that are not initialisers, in the file's order.
+pub fn input_names(path: &Path) -> Result<Vec<String>, ImportError> {
     let fail = |p: Problem| ImportError {
-        file: file.clone(),
+        file: path.display().to_string(),
         problems: vec![p],
     };
+    let model = decode(map(path).map_err(fail)?).map_err(fail)?;
+    let graph = model
+        .graph
+        .ok_or_else(|| fail(Problem::new("", "the model has no graph")))?;
+    let default = |name: &str| graph.initializer.iter().any(|t| t.name == name);
+    Ok(graph
+        .input
+        .iter()
+        .filter(|i| !default(&i.name))
+        .map(|i| i.name.clone())
+        .collect())
+}
+
+fn map(path: &Path) -> Result<Bytes, Problem> {
     let mapped = std::fs::File::open(path).and_then(|f| {
-        if !f.metadata()?.is_file() {
+        let metadata = f.metadata()?;
+        if !metadata.is_file() {
             return Err(std::io::Error::other("is not a regular file"));
         }
-        if f.metadata()?.len() == 0 {
+        if metadata.len() == 0 {
             Ok(Bytes::new())
         } else {
             cnnc_runtime::map_whole(&f).map(Bytes::from_owner)
         }
     });
-    let bytes = mapped.map_err(|e| fail(Problem::new("", format!("cannot be read: {e}"))))?;
-    import_bytes(bytes, path.parent(), options).map_err(|problems| ImportError {
-        file: file.clone(),
-        problems,
+    mapped.map_err(|e| Problem::new("", format!("cannot be read: {e}")))
+}
+
+fn decode(bytes: Bytes) -> Result<proto::Model, Problem> {
+    if bytes.is_empty() {
+        return Err(Problem::new("", "the file is empty: not an ONNX model"));
+    }
+    let lfs = bytes.starts_with(b"version https://git-lfs");
+    proto::Model::decode(bytes).map_err(|e| {
+        let hint = if lfs {
+            "it is a Git LFS pointer: fetch the file itself"
+        } else {
+            "the file may be truncated or corrupt"
+        };
+        Problem::new(
+            "",
+            format!("is not an ONNX model: protobuf cannot decode it: {e}"),
+        )
+        .remedy(hint)
     })
 }
 
@@ -69,26 +108,6 @@ pub fn import_bytes(
     folder: Option<&Path>,
     options: &ImportOptions,
 ) -> Result<Imported, Vec<Problem>> {
-    if bytes.is_empty() {
-        return Err(vec![Problem::new(
-            "",
-            "the file is empty: not an ONNX model",
-        )]);
-    }
-    let lfs = bytes.starts_with(b"version https://git-lfs");
-    let decoded = proto::Model::decode(bytes).map_err(|e| {
-        let hint = if lfs {
-            "it is a Git LFS pointer: fetch the file itself"
-        } else {
-            "the file may be truncated or corrupt"
-        };
-        vec![
-            Problem::new(
-                "",
-                format!("is not an ONNX model: protobuf cannot decode it: {e}"),
-            )
-            .remedy(hint),
-        ]
-    })?;
+    let decoded = decode(bytes).map_err(|p| vec![p])?;
     model::import(&decoded, folder, options)
 }

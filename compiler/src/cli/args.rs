@@ -1,0 +1,174 @@
+//! The command line's grammar.
+
+use super::failure::Failure;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnnc_runtime::CpuLevel;
+use std::path::PathBuf;
+
+/// A graph compiler for convolutional networks: ONNX in, one mapped file of native code out.
+#[derive(Parser)]
+#[command(name = "cnnc", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Common {
+    /// One JSON object a line on standard output, nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No notes and no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Threads (default: the processors this process may really use)
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Instruction set (default: $CNNC_CPU, else native)
+    #[arg(long, global = true, value_enum)]
+    pub cpu: Option<Cpu>,
+    /// Largest arena in bytes
+    #[arg(long, global = true, default_value_t = 16 << 30)]
+    pub max_arena: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Cpu {
+    Native,
+    Baseline,
+    #[value(name = "x86-64-v3")]
+    V3,
+    #[value(name = "x86-64-v4")]
+    V4,
+}
+
+impl Common {
+    /// 0 stands for all processors.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or(0, usize::from)
+    }
+
+    /// The level to compile for.
+    pub fn cpu(&self) -> Result<CpuLevel, Failure> {
+        let asked = match (self.cpu, std::env::var("CNNC_CPU")) {
+            (Some(cpu), _) => cpu,
+            (None, Ok(name)) if !name.is_empty() => Cpu::from_str(&name, true).map_err(|_| {
+                Failure::input(format!(
+                    "CNNC_CPU must be native, baseline, x86-64-v3 or x86-64-v4, is '{name}'"
+                ))
+            })?,
+            _ => Cpu::Native,
+        };
+        Ok(match asked {
+            Cpu::Native => CpuLevel::host().unwrap_or(CpuLevel::Baseline),
+            Cpu::Baseline => CpuLevel::Baseline,
+            Cpu::V3 => CpuLevel::V3,
+            Cpu::V4 => CpuLevel::V4,
+        })
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Compile a model to an artefact
+    Compile(Compile),
+    /// Run a model on inputs from files
+    Run(Run),
+    /// Compare a model with recorded inputs and outputs
+    Verify(Verify),
+    /// Measure latency
+    Bench(Bench),
+    /// Show inputs, outputs, operators, parameters, memory
+    Inspect(Model),
+    /// List every problem of a model at once
+    Check(Model),
+    /// Show the kernel of every node, and those refused
+    Explain(Model),
+}
+
+#[derive(Args)]
+pub struct Model {
+    /// A .onnx file, a native description (.cnn) or an artefact (.bin)
+    pub model: PathBuf,
+    /// Fix an input's shape: NAME=1x3x224x224
+    #[arg(long = "input", value_name = "NAME=SHAPE")]
+    pub inputs: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Compile {
+    #[command(flatten)]
+    pub model: Model,
+    /// Where the artefact goes
+    #[arg(short, long, value_name = "OUT.bin")]
+    pub output: Option<PathBuf>,
+    /// An artefact, or an ELF object of the generated code
+    #[arg(long, value_enum, default_value = "bin")]
+    pub emit: Emit,
+    /// Stop after a pass or stage (import, PASS, passes, schedule, memory, select) and print it
+    #[arg(long, value_name = "STAGE")]
+    pub stop_after: Option<String>,
+    /// Print a stage (import, graph, PASS, schedule, memory, select, nests, clif, asm) and go on
+    #[arg(long, value_name = "STAGE")]
+    pub print: Vec<String>,
+    /// Leave a pass out
+    #[arg(long, value_name = "PASS")]
+    pub skip: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    Bin,
+    Obj,
+}
+
+#[derive(Args)]
+pub struct Run {
+    /// A .onnx file, a native description (.cnn) or an artefact (.bin)
+    pub model: PathBuf,
+    /// An input: NAME=FILE (.npy .npz .pb .png .jpg), NAME=random:SEED or NAME=SHAPE with random values
+    #[arg(long = "input", value_name = "NAME=SOURCE")]
+    pub inputs: Vec<String>,
+    /// Write every output as NAME.npy into a folder
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Write one output: NAME=FILE (.npy, .png)
+    #[arg(long = "output", value_name = "NAME=FILE")]
+    pub outputs: Vec<String>,
+    /// Print the K largest elements of each output with their positions
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub top: usize,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// Folders of model.onnx and test_data_set_*
+    pub dirs: Vec<PathBuf>,
+    /// A file that names one folder a line
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
+    #[arg(long, default_value_t = 1e-3)]
+    pub rtol: f64,
+    #[arg(long, default_value_t = 1e-7)]
+    pub atol: f64,
+    /// Judge by cosine similarity and equal argmax instead
+    #[arg(long, value_name = "C")]
+    pub cosine: Option<f64>,
+}
+
+#[derive(Args)]
+pub struct Bench {
+    #[command(flatten)]
+    pub model: Model,
+    /// How long to measure
+    #[arg(long, default_value_t = 2.0)]
+    pub seconds: f64,
+    /// Number of runs instead
+    #[arg(long)]
+    pub runs: Option<usize>,
+    /// Time every step
+    #[arg(long)]
+    pub profile: bool,
+}

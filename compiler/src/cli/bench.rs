@@ -1,0 +1,117 @@
+//! `cnnc bench`: latency of one run, after a warm-up, on random inputs.
+
+use super::args::{Bench, Common};
+use super::failure::Failure;
+use super::run::ir_dtype;
+use super::{line, load, tensors};
+use crate::emit;
+use cnnc_runtime::{Session, StepKind, TensorView};
+use std::time::{Duration, Instant};
+
+pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
+    let start = Instant::now();
+    let model = load::model(&a.model.model, &load::shapes(&a.model.inputs)?, common)?;
+    let mut session = model.session(common.threads())?;
+    let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    for (seed, port) in model.program().inputs.iter().enumerate() {
+        let shape: Vec<usize> = model
+            .program()
+            .upper_dims(&port.operand)
+            .into_iter()
+            .map(|d| d as usize)
+            .collect();
+        let t = tensors::random(ir_dtype(port.operand.dtype), &shape, seed as u64);
+        let view = TensorView::from_bytes(emit::dtype(t.dtype()), t.shape(), t.bytes());
+        session.set_input(
+            &port.name,
+            view.ok_or_else(|| Failure::input("a random input does not fit its shape"))?,
+        )?;
+    }
+    // Caches, page tables and the thread team settle within a fifth of the time.
+    let budget = Duration::from_secs_f64(a.seconds.clamp(0.001, 3600.0));
+    let warm_up = Instant::now();
+    loop {
+        session.run()?;
+        if warm_up.elapsed() >= budget / 5 {
+            break;
+        }
+    }
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    while a
+        .runs
+        .map_or(times.len() < 3 || begin.elapsed() < budget, |n| {
+            times.len() < n.max(1)
+        })
+    {
+        let t = Instant::now();
+        session.run()?;
+        times.push(t.elapsed().as_secs_f64() * 1e3);
+    }
+    if a.profile {
+        profile(&mut session, times.len().clamp(3, 100), common)?;
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |q: f64| times[((times.len() - 1) as f64 * q).round() as usize];
+    let (threads, rss) = (session.threads(), peak_rss_mb());
+    if common.json {
+        return line(&serde_json::json!({
+            "model": a.model.model.display().to_string(), "threads": threads, "runs": times.len(), "min_ms": times[0],
+            "median_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "load_ms": load_ms, "peak_rss_mb": rss,
+        }).to_string());
+    }
+    line(&format!(
+        "{}  {threads} threads  {} runs  min {:.3} ms  median {:.3} ms  p90 {:.3} ms  p99 {:.3} ms  load {load_ms:.1} ms  peak {rss:.0} MB",
+        a.model.model.display(),
+        times.len(),
+        times[0],
+        at(0.5),
+        at(0.9),
+        at(0.99),
+    ))
+}
+
+/// Mean time and share of every step, in order.
+fn profile(session: &mut Session, runs: usize, common: &Common) -> Result<(), Failure> {
+    let mut sums: Vec<f64> = Vec::new();
+    for _ in 0..runs {
+        let times = session.run_profiled()?;
+        sums.resize(times.len(), 0.0);
+        sums.iter_mut()
+            .zip(&times)
+            .for_each(|(s, t)| *s += t.as_secs_f64() * 1e6 / runs as f64);
+    }
+    let total: f64 = sums.iter().sum();
+    let model = session.model().clone();
+    for (step, us) in model.program().steps.iter().zip(&sums) {
+        let kind = match &step.kind {
+            StepKind::Native { .. } => "generated",
+            StepKind::Portable { .. } => "portable",
+            _ => "control",
+        };
+        if common.json {
+            line(&serde_json::json!({"step": step.label, "kind": kind, "us": us, "share": us / total}).to_string())?;
+        } else {
+            line(&format!(
+                "{us:>10.1} us {:>5.1} %  {kind:10} {}",
+                100.0 * us / total,
+                step.label
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// The process's largest resident set so far, from `/proc/self/status`.
+fn peak_rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kb = status.lines().find_map(|l| {
+        l.strip_prefix("VmHWM:")?
+            .trim()
+            .strip_suffix("kB")?
+            .trim()
+            .parse::<f64>()
+            .ok()
+    });
+    kb.unwrap_or(0.0) / 1024.0
+}

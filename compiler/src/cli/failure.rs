@@ -1,0 +1,80 @@
+//! How a command ends when it does not end well: an exit status and one clear line.
+
+use std::fmt::Display;
+
+/// Exit statuses of the command line's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// The answer is no: a verification failed, a metric was missed.
+    No = 1,
+    /// The input or the command line is wrong.
+    Input = 2,
+    /// The system refused: I/O, memory.
+    System = 3,
+}
+
+/// A failed command.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: Status,
+    pub message: String,
+}
+
+/// Longest message, in bytes.
+const MAX_MESSAGE: usize = 7 << 10;
+
+impl Failure {
+    pub fn input(message: impl Display) -> Failure {
+        Failure {
+            status: Status::Input,
+            message: message.to_string(),
+        }
+    }
+
+    pub fn system(message: impl Display) -> Failure {
+        Failure {
+            status: Status::System,
+            message: message.to_string(),
+        }
+    }
+
+    /// A failed operation on a file: a missing or unreadable file is the system's refusal.
+    pub fn file(path: &std::path::Path, e: &std::io::Error) -> Failure {
+        Failure::system(format!("{}: {e}", path.display()))
+    }
+
+    /// The message as it may be shown: control characters escaped, length bounded.
+    pub fn text(&self) -> String {
+        printable(&self.message)
+    }
+}
+
+/// Escapes control characters (newlines stay) and bounds the length.
+pub fn printable(message: &str) -> String {
+    let mut out = String::with_capacity(message.len().min(MAX_MESSAGE));
+    for c in message.chars() {
+        if out.len() >= MAX_MESSAGE {
+            out.push_str(" ...");
+            break;
+        }
+        if c == '\n' || !c.is_control() {
+            out.push(c)
+        } else {
+            out.extend(c.escape_default())
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_short_and_carry_no_control_characters() {
+        let failure = Failure::input(format!("op \u{1b}[31m{}", "x".repeat(100_000)));
+        let text = failure.text();
+        assert!(text.len() < 8192 && text.starts_with("op \\u{1b}[31mxxx"));
+    }
+}

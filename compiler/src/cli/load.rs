@@ -1,0 +1,177 @@
+//! From MODEL to something that runs: an artefact is opened, everything else is compiled in memory.
+
+use super::args::Common;
+use super::failure::Failure;
+use super::note;
+use crate::compile::{CompileError, CompileOptions, Compiled, compile};
+use crate::frontend::onnx::{ImportError, ImportOptions, Imported, import};
+use cnnc_ir::{Graph, Tensor};
+use cnnc_runtime::{FormatError, Model, RunError};
+use std::path::Path;
+
+impl From<ImportError> for Failure {
+    fn from(e: ImportError) -> Failure {
+        Failure::input(e)
+    }
+}
+
+impl From<CompileError> for Failure {
+    fn from(e: CompileError) -> Failure {
+        Failure::input(e)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Failure {
+        match e {
+            RunError::Memory { .. } | RunError::Thread { .. } => Failure::system(e),
+            e => Failure::input(e),
+        }
+    }
+}
+
+/// What a file name says it is.
+pub fn is_artefact(path: &Path) -> bool {
+    !matches!(extension(path), "onnx" | "cnn")
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|e| e.to_str()).unwrap_or("")
+}
+
+/// The graph of a source file.
+pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
+    if extension(path) == "cnn" {
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::file(path, &e))?;
+        return cnnc_ir::text::parse(&text)
+            .map_err(|e| Failure::input(format!("{}:{e}", path.display())));
+    }
+    let Imported { graph, notes } = import(path, options)?;
+    for n in notes {
+        note(common, &format!("{}: {n}", path.display()));
+    }
+    Ok(graph)
+}
+
+/// A source file, compiled.
+pub fn compiled(
+    path: &Path,
+    options: &ImportOptions,
+    common: &Common,
+) -> Result<Compiled, Failure> {
+    let graph = graph(path, options, common)?;
+    compile(graph, &compile_options(common)?).map_err(|e| in_file(path, e))
+}
+
+pub fn compile_options(common: &Common) -> Result<CompileOptions, Failure> {
+    let mut options = CompileOptions::new(common.cpu()?);
+    options.max_arena = common.max_arena;
+    Ok(options)
+}
+
+/// A compile error with the file's name.
+pub fn in_file(path: &Path, e: CompileError) -> Failure {
+    Failure::input(format!("{}: {e}", path.display()))
+}
+
+/// A model ready to run.
+pub fn model(path: &Path, options: &ImportOptions, common: &Common) -> Result<Model, Failure> {
+    if is_artefact(path) {
+        return open(path);
+    }
+    Ok(compiled(path, options, common)?.model()?)
+}
+
+pub fn open(path: &Path) -> Result<Model, Failure> {
+    Model::open(path).map_err(|e| match e {
+        FormatError::Io { .. } => Failure::system(e),
+        e => Failure::input(format!("{}: {e}", path.display())),
+    })
+}
+
+/// `NAME=REST`.
+pub fn assignment(text: &str) -> Result<(&str, &str), Failure> {
+    text.rsplit_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Failure::input(format!("expected NAME=VALUE, got '{text}'")))
+}
+
+/// `1x3x224x224`; a scalar is `scalar`.
+pub fn shape(text: &str) -> Option<Vec<usize>> {
+    if text == "scalar" {
+        return Some(Vec::new());
+    }
+    text.split(['x', ',']).map(|d| d.parse().ok()).collect()
+}
+
+/// Shapes from `--input NAME=SHAPE`.
+pub fn shapes(inputs: &[String]) -> Result<ImportOptions, Failure> {
+    let mut options = ImportOptions::default();
+    for text in inputs {
+        let (name, rest) = assignment(text)?;
+        let shape = shape(rest).ok_or_else(|| {
+            Failure::input(format!(
+                "--input {text}: expected a shape such as 1x3x224x224"
+            ))
+        })?;
+        options.shapes.insert(name.to_string(), shape);
+    }
+    Ok(options)
+}
+
+/// Imports and compiles for these inputs; inputs whose values determine shapes become constants.
+pub fn specialised(
+    path: &Path,
+    inputs: &[(String, Tensor)],
+    common: &Common,
+) -> Result<(Compiled, Vec<String>), Specialise> {
+    let mut options = ImportOptions::default();
+    for (name, t) in inputs {
+        options.shapes.insert(name.clone(), t.shape().to_vec());
+    }
+    // Fixing one input may show that another one is needed; each round fixes at least one more.
+    for _ in 0..=inputs.len() {
+        let imported = match import(path, &options) {
+            Err(e) => {
+                let needed: Vec<&(String, Tensor)> = inputs
+                    .iter()
+                    .filter(|(n, _)| {
+                        e.needs_values().contains(n) && !options.values.contains_key(n)
+                    })
+                    .collect();
+                if needed.is_empty() {
+                    return Err(Specialise::Import(e));
+                }
+                for (name, t) in needed {
+                    options.shapes.remove(name);
+                    options.values.insert(name.clone(), t.clone());
+                }
+                continue;
+            }
+            Ok(imported) => imported,
+        };
+        let compile_options = compile_options(common).map_err(Specialise::Other)?;
+        let compiled = compile(imported.graph, &compile_options).map_err(Specialise::Compile)?;
+        return Ok((compiled, options.values.into_keys().collect()));
+    }
+    Err(Specialise::Other(Failure::input(
+        "inputs that determine shapes could not be fixed",
+    )))
+}
+
+/// Why [`specialised`] failed.
+pub enum Specialise {
+    Import(ImportError),
+    Compile(CompileError),
+    Other(Failure),
+}
+
+impl From<Specialise> for Failure {
+    fn from(e: Specialise) -> Failure {
+        match e {
+            Specialise::Import(e) => e.into(),
+            Specialise::Compile(e) => e.into(),
+            Specialise::Other(e) => e,
+        }
+    }
+}

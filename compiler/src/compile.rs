@@ -1,0 +1,142 @@
+//! The pipeline from a graph to something that runs. Every stage is kept, so that every stage can be printed.
+
+use crate::codegen::{self, CodegenError, Source};
+use crate::emit::{self, EmitError, Emitted};
+use crate::kernel::tile::Target;
+use crate::memory::{self, MemoryError};
+use crate::passes::{self, PassError, PassOptions};
+use crate::schedule;
+use crate::select::{self, SelectError};
+use cnnc_ir::{Graph, text};
+use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
+use thiserror::Error;
+
+/// How a graph is compiled.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    pub cpu: CpuLevel,
+    pub passes: PassOptions,
+    /// Largest arena, in bytes.
+    pub max_arena: u64,
+}
+
+impl CompileOptions {
+    /// Everything at its default, for that processor level.
+    pub fn new(cpu: CpuLevel) -> CompileOptions {
+        CompileOptions {
+            cpu,
+            passes: PassOptions::default(),
+            max_arena: 16 << 30,
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+/// A compiled graph: what to generate code for, and each stage as text.
+pub struct Compiled {
+    pub graph: Graph,
+    /// Order of the steps.
+    pub schedule: String,
+    /// The memory plan.
+    pub plan: String,
+    /// Chosen kernels and refusals.
+    pub explanation: String,
+    emitted: Emitted,
+    cpu: CpuLevel,
+}
+
+/// Compiles a graph.
+pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, CompileError> {
+    passes::run(&mut graph, &options.passes)?;
+    let schedule = schedule::schedule(&graph);
+    let plan = memory::plan(&schedule, options.max_arena)?;
+    let target = match options.cpu {
+        CpuLevel::Baseline => Target::Clif128 { fma: false },
+        CpuLevel::V3 => Target::Avx2,
+        CpuLevel::V4 => Target::Avx512,
+    };
+    let selection = select::select(&schedule, &plan, target)?;
+    let explanation = selection.to_string();
+    let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;
+    let (schedule, plan) = (schedule.to_string(), plan.print());
+    Ok(Compiled {
+        graph,
+        schedule,
+        plan,
+        explanation,
+        emitted,
+        cpu: options.cpu,
+    })
+}
+
+impl Compiled {
+    pub fn program(&self) -> &cnnc_runtime::Program {
+        &self.emitted.program
+    }
+
+    /// The functions to be generated, by entry.
+    pub fn functions(&self) -> &[emit::FunctionSource] {
+        &self.emitted.functions
+    }
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        self.emitted
+            .functions
+            .iter()
+            .map(emit::FunctionSource::source)
+            .collect()
+    }
+
+    pub fn weights(&self) -> &[u8] {
+        &self.emitted.weights
+    }
+
+    /// The artefact's bytes go to `with`.
+    pub fn artefact<R>(&self, with: impl FnOnce(ArtifactWriter) -> R) -> Result<R, CompileError> {
+        let blob = codegen::flat::blob(&self.sources(), self.cpu)?;
+        let graph = text::print(&self.graph, text::Style::Brief);
+        let meta = [
+            (
+                "producer".to_string(),
+                self.emitted.program.producer.clone(),
+            ),
+            ("cpu".to_string(), self.cpu.to_string()),
+            ("plan".to_string(), self.plan.clone()),
+            ("kernels".to_string(), self.explanation.clone()),
+        ];
+        Ok(with(ArtifactWriter {
+            program: &self.emitted.program,
+            code: &blob.bytes,
+            entries: &blob.entries,
+            weights: &self.emitted.weights,
+            graph: graph.as_bytes(),
+            meta: &meta,
+        }))
+    }
+
+    /// The model in memory, its code made by the JIT.
+    pub fn model(self) -> Result<Model, CompileError> {
+        let code = codegen::jit::jit(&self.sources(), self.cpu)?;
+        Ok(Model::from_parts(
+            self.emitted.program,
+            self.emitted.weights,
+            code,
+        )?)
+    }
+}
