@@ -4,6 +4,8 @@
 //! never reused, and operand slots are explicit. A node is an input, a constant, or an operator; a [`Value`] is one output of a
 //! node. Types are inferred when a node is added, so a graph that exists is typed.
 
+mod equality;
+
 use crate::attrs::Attrs;
 use crate::expr::ScalarExpr;
 use crate::ops::OpKind;
@@ -501,16 +503,43 @@ impl Graph {
             .map(|n| n.id)
             .collect();
         for &id in &dead {
-            if let Some(node) = self.places[id.0 as usize]
-                .take()
-                .and_then(|p| self.dag.remove_node(p))
-            {
-                for o in node.outputs {
-                    self.names.remove(&o.name);
-                }
-            }
+            self.remove(id);
         }
         dead.len()
+    }
+
+    fn remove(&mut self, id: NodeId) {
+        let place = self.places[id.0 as usize].take();
+        if let Some(node) = place.and_then(|p| self.dag.remove_node(p)) {
+            for o in node.outputs {
+                self.names.remove(&o.name);
+            }
+        }
+    }
+
+    /// Removes an operator or constant without users, and in turn operands that lose their last user; returns the operands that
+    /// stay, which have fewer users now.
+    pub fn prune(&mut self, id: NodeId) -> Vec<NodeId> {
+        let mut kept = Vec::new();
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            if !self.contains(id) {
+                continue;
+            }
+            let used = self
+                .dag
+                .edges_directed(self.place(id), Direction::Outgoing)
+                .next()
+                .is_some();
+            let node = self.node(id);
+            if used || node.kind == NodeKind::Input || self.outputs.iter().any(|o| o.1.node == id) {
+                kept.push(id);
+            } else {
+                stack.extend(node.inputs.iter().flatten().map(|v| v.node));
+                self.remove(id);
+            }
+        }
+        kept
     }
 
     /// Copies the nodes of `body` into this graph, its inputs replaced by `args`; returns its outputs' values here.
@@ -556,44 +585,5 @@ impl Graph {
             }
         }
         Ok(body.outputs.iter().map(|(_, v)| map[v]).collect())
-    }
-}
-
-/// Equal in meaning's structure: the same nodes in [`Graph::order`], whatever their ids.
-impl PartialEq for Graph {
-    fn eq(&self, other: &Graph) -> bool {
-        let (a, b) = (self.order(), other.order());
-        if a.len() != b.len()
-            || self.inputs.len() != other.inputs.len()
-            || self.outputs.len() != other.outputs.len()
-        {
-            return false;
-        }
-        let number = |order: &[NodeId]| {
-            order
-                .iter()
-                .enumerate()
-                .map(|(i, &id)| (id, i))
-                .collect::<std::collections::HashMap<_, _>>()
-        };
-        let (na, nb) = (number(&a), number(&b));
-        let same = |x: Value, y: Value| na[&x.node] == nb[&y.node] && x.slot == y.slot;
-        self.name == other.name
-            && a.iter().zip(&b).all(|(&x, &y)| {
-                let (x, y) = (self.node(x), other.node(y));
-                x.kind == y.kind
-                    && x.outputs == y.outputs
-                    && x.inputs.len() == y.inputs.len()
-                    && x.inputs.iter().zip(&y.inputs).all(|(p, q)| match (p, q) {
-                        (Some(p), Some(q)) => same(*p, *q),
-                        (None, None) => true,
-                        _ => false,
-                    })
-            })
-            && self
-                .outputs
-                .iter()
-                .zip(&other.outputs)
-                .all(|(x, y)| x.0 == y.0 && same(x.1, y.1))
     }
 }

@@ -16,6 +16,7 @@ pub mod expr;
 pub mod graph;
 pub mod interp;
 pub mod ops;
+pub mod rewrite;
 pub mod schema;
 pub mod spelling;
 pub mod tensor;

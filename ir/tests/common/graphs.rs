@@ -11,6 +11,14 @@ use proptest::prelude::*;
 /// One step: what to add, which values to use, and a number for its parameters.
 type Step = (u8, usize, usize, i64);
 
+/// An operator about to be added: kind, operands, attributes, number of outputs.
+type Addition = (
+    OpKind,
+    Vec<Option<Value>>,
+    Vec<(&'static str, AttrValue)>,
+    usize,
+);
+
 /// Graphs of up to 24 operators over one image and one symbolic vector.
 pub fn graphs() -> impl Strategy<Value = Graph> {
     let steps = prop::collection::vec((0u8..12, any::<usize>(), any::<usize>(), -3i64..20), 0..24);
@@ -45,12 +53,7 @@ fn add(
 ) -> Option<Vec<Value>> {
     let (x, y) = (values[a % values.len()], values[b % values.len()]);
     let ints = |v: &[i64]| AttrValue::Ints(v.to_vec());
-    let (kind, inputs, attrs, outputs): (
-        OpKind,
-        Vec<Option<Value>>,
-        Vec<(&str, AttrValue)>,
-        usize,
-    ) = match choice {
+    let (kind, inputs, attrs, outputs): Addition = match choice {
         0 => return Some(vec![constant(g, a, n, name)]),
         1 => (OpKind::Add, vec![Some(x), Some(y)], vec![], 1),
         2 => (OpKind::Relu, vec![Some(x)], vec![], 1),
