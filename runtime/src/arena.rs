@@ -210,16 +210,16 @@ impl<'a> Spaces<'a> {
         // SAFETY: the table has one i64 for each slot, and the caller promises to be alone.
         let extents =
             unsafe { std::slice::from_raw_parts_mut(self.extents, self.program.extents.len()) };
-        // SAFETY: the caller promises that nobody else writes, and that outputs do not overlap inputs.
         let source = |operand: &'a Option<Operand>| {
+            let operand = operand.as_ref();
+            // SAFETY: the caller promises that nobody else writes, and that outputs do not overlap inputs.
             operand
-                .as_ref()
                 .map(|o| unsafe { self.source(o, extents) })
                 .transpose()
         };
         let inputs = inputs.iter().map(source).collect::<Result<_, _>>()?;
-        // SAFETY: the caller promises to be alone, and that outputs do not overlap.
         let target = |operand: &'a Option<Operand>| {
+            // SAFETY: the caller promises to be alone, and that outputs do not overlap.
             operand
                 .as_ref()
                 .map(|o| unsafe { self.target(o) })

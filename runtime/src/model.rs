@@ -86,12 +86,11 @@ impl Model {
         Model::new(program, weights, code, Vec::new(), Vec::new())
     }
 
-    /// The graph in an artefact, for compiling it again, and its meta data; checks hashes and runs nothing.
-    pub fn read_graph(bytes: &[u8]) -> Result<(Vec<u8>, Vec<(String, String)>), FormatError> {
+    /// The graph in an artefact, for compiling it again: checks hashes, maps nothing, runs nothing.
+    pub fn read_graph(bytes: &[u8]) -> Result<Vec<u8>, FormatError> {
         let head = Head::read(bytes, bytes.len() as u64)?;
         let (front, rest) = bytes.split_at(head.front_bytes() as usize);
-        let sections = Sections::read(&head, front, rest)?;
-        Ok((sections.graph, sections.meta))
+        Ok(Sections::read(&head, front, rest)?.graph)
     }
 
     fn assemble(

@@ -53,6 +53,10 @@ macro_rules! kernels {
         crate::wire::wire_enum!(Portable "portable kernel" { $($number => $name(kernel)),* });
 
         impl Portable {
+            /// Every kernel's number in a file, and its name.
+            #[cfg(test)]
+            pub(crate) const NUMBERS: &[(u8, &str)] = &[$(($number, stringify!($name))),*];
+
             /// The operator's name.
             pub const fn name(&self) -> &'static str {
                 match self {

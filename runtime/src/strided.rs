@@ -57,6 +57,9 @@ impl Strided {
             Some((&width, outer)) => (outer, width),
             None => (&self.dims[..], 1),
         };
+        if width == 0 {
+            return;
+        }
         let mut index = vec![0usize; outer.len()];
         let mut start = self.origin as isize;
         for position in 0..outer.iter().product::<usize>() {

@@ -36,9 +36,9 @@ fn output_dims(operands: &Operands<'_>) -> Result<Vec<usize>, KernelError> {
     if to.iter().filter(unknown).count() == 1
         && let Some(axis) = to.iter().position(|dim| unknown(&dim))
     {
-        dims[axis] = 1;
-        let others: usize = dims.iter().product();
-        dims[axis] = count.checked_div(others).unwrap_or(0);
+        let others: usize = dims[..axis].iter().chain(&dims[axis + 1..]).product();
+        // Without elements any extent would do: it stays as it is.
+        dims[axis] = count.checked_div(others).unwrap_or(dims[axis]);
     }
     match dims.iter().product::<usize>() == count {
         true => Ok(dims),

@@ -19,6 +19,8 @@ pub(super) trait Number: Element + PartialEq {
     /// A total order up to equality: NaN is above everything and equal to itself, -0 equals 0.
     fn order(&self, other: &Self) -> Ordering;
 
+    /// Whether it is unequal to itself.
+    #[allow(clippy::eq_op)]
     fn is_nan(self) -> bool {
         self != self
     }
