@@ -165,7 +165,13 @@ impl<T: Element> TensorMut<'_, T> {
             return Err(RunError::Shape {
                 kind: "tensor",
                 name: self.name.to_owned(),
-                expected: format!("{:?}", self.view.dims),
+                expected: self
+                    .view
+                    .dims
+                    .iter()
+                    .map(usize::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 found: vec![dense.len()],
             });
         }

@@ -130,19 +130,14 @@ impl Header {
             return Err(FormatError::Magic);
         }
         let damaged = |what| FormatError::Header { what };
-        let truncated = |_| FormatError::Length {
-            expected: HEADER_BYTES as u64,
-            found: file_bytes,
-        };
+        let truncated = |_| damaged("the file ends within it");
         let r = &mut Reader::new(&bytes[MAGIC.len()..]);
         match u32::decode(r).map_err(truncated)? {
             FORMAT_VERSION => {}
             found => return Err(FormatError::Version { found }),
         }
-        let bytes = bytes.get(..HEADER_BYTES).ok_or(FormatError::Length {
-            expected: HEADER_BYTES as u64,
-            found: file_bytes,
-        })?;
+        let bytes = bytes.get(..HEADER_BYTES);
+        let bytes = bytes.ok_or(damaged("the file ends within it"))?;
         let _count = u32::decode(r).map_err(truncated)?;
         let _length = u64::decode(r).map_err(truncated)?;
         let mut parts = [(0, 0); SectionKind::ALL.len()];
