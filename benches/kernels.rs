@@ -13,7 +13,8 @@ use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
 use cnnc::kernel::planar::{self, FilterStrides};
 use cnnc::kernel::tile::{
-    Arguments, Column, Init, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode, assemble,
+    Arguments, Clip, Column, Init, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode,
+    assemble,
 };
 use exec::{Code, Guarded};
 use std::time::{Duration, Instant};
@@ -282,7 +283,8 @@ fn peak(target: Target) -> (Tile, usize) {
             taps: vec![
                 Tap {
                     input: 0,
-                    weights: 0
+                    weights: 0,
+                    clip: Clip::NONE
                 };
                 16
             ],

@@ -1,6 +1,8 @@
 //! Random tiles with buffers that fit them exactly.
 
-use cnnc::kernel::tile::{Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile};
+use cnnc::kernel::tile::{
+    Clip, Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile,
+};
 
 /// SplitMix64: small, seeded, good enough to pick shapes.
 pub struct Random(pub u64);
@@ -62,45 +64,52 @@ impl Extent {
 pub fn extents(tile: &Tile) -> [Extent; 5] {
     let [mut input, mut weights, mut output, mut bias] = [Extent::NONE; 4];
     bias.include(0, 4 * tile.pixels.len() as i64);
-    let mut room = 0;
+    let total: i64 = tile
+        .columns
+        .iter()
+        .map(|column| i64::from(column.valid))
+        .sum();
+    let (mut room, mut start) = (0, 0);
     for column in &tile.columns {
-        let valid = i64::from(column.valid) * 4;
-        bias.include(room, room + valid);
+        let valid = i64::from(column.valid);
+        bias.include(room, room + 4 * valid);
         for pixel in &tile.pixels {
             let at = i64::from(pixel.output) + i64::from(column.output);
-            output.include(at, at + valid);
-            for nest in &tile.reduction {
-                let (x, w) = nest_extents(nest);
+            output.include(at, at + 4 * valid);
+        }
+        for (nest, tap) in tile
+            .reduction
+            .iter()
+            .flat_map(|n| n.taps.iter().map(move |tap| (n, tap)))
+        {
+            let (head, tail) = (i64::from(tap.clip.head), i64::from(tap.clip.tail));
+            let (first, end) = ((head - start).max(0), (total - tail - start).min(valid));
+            if first >= end {
+                continue;
+            }
+            let (x, w) = travel(nest);
+            let at = room + i64::from(nest.weights) + i64::from(tap.weights);
+            weights.include(at + w.low + 4 * first, at + w.high + 4 * end);
+            for pixel in &tile.pixels {
                 let at = i64::from(pixel.input) + i64::from(column.input);
+                let at = at + i64::from(nest.input) + i64::from(tap.input);
                 let lanes = if tile.source == Source::Lanes {
                     valid
                 } else {
-                    4
+                    1
                 };
-                input.include(at + x.low, at + x.high + lanes);
-                weights.include(room + w.low, room + w.high + valid);
+                input.include(at + x.low, at + x.high + 4 * lanes);
             }
         }
         room += column.lanes.bytes();
+        start += valid;
     }
     [input, weights, output, bias, output]
 }
 
-/// Lowest and highest first byte of a nest's inputs and weights.
-fn nest_extents(nest: &Nest) -> (Extent, Extent) {
-    let span = |start: i32, offset: fn(&Tap) -> i32| {
-        let offsets = || {
-            nest.taps
-                .iter()
-                .map(|tap| i64::from(start) + i64::from(offset(tap)))
-        };
-        Extent {
-            low: offsets().min().unwrap_or(0),
-            high: offsets().max().unwrap_or(0),
-        }
-    };
-    let mut x = span(nest.input, |tap| tap.input);
-    let mut w = span(nest.weights, |tap| tap.weights);
+/// How far the loops of a nest move its input and its weights.
+fn travel(nest: &Nest) -> (Extent, Extent) {
+    let [mut x, mut w] = [Extent::NONE; 2];
     for l in &nest.loops {
         let last = i64::from(l.trip) - 1;
         for (extent, stride) in [(&mut x, l.input), (&mut w, l.weights)] {
@@ -121,7 +130,19 @@ pub fn tile(random: &mut Random, target: Target) -> Tile {
     };
     let epilogue: Vec<Step> = (0..random.within(0, 3)).map(|_| step(random)).collect();
     let partial = random.one_in(2);
-    let most = target.accumulators(source, &epilogue, partial) as i32;
+    let clip = random.pick(&[
+        Clip::NONE,
+        Clip { head: 1, tail: 0 },
+        Clip { head: 5, tail: 2 },
+    ]);
+    let clip = if source == Source::Broadcast {
+        clip
+    } else {
+        Clip::NONE
+    };
+    // The partial column, and the clip at the head, at the tail and in the partial column.
+    let masks = usize::from(partial) + if clip == Clip::NONE { 0 } else { 3 };
+    let most = target.accumulators(source, &epilogue, masks) as i32;
     let count = random.within(1, most.min(8));
     let pixel_count = random.within(1, most / count);
     let columns = columns(random, target, source, count, partial);
@@ -137,7 +158,7 @@ pub fn tile(random: &mut Random, target: Target) -> Tile {
     let row: i32 =
         columns.iter().map(|c| c.lanes.bytes() as i32).sum::<i32>() + 4 * random.within(0, 3);
     let reduction = (0..random.within(0, 2))
-        .map(|_| nest(random, row))
+        .map(|_| nest(random, row, clip))
         .collect();
     let init = random.pick(&[Init::Bias, Init::PixelBias, Init::Zero, Init::Accumulate]);
     Tile {
@@ -178,7 +199,7 @@ fn columns(
         .collect()
 }
 
-fn nest(random: &mut Random, row: i32) -> Nest {
+fn nest(random: &mut Random, row: i32, clip: Clip) -> Nest {
     let consecutive = random.one_in(2);
     let taps: Vec<Tap> = (0..random.within(1, 6))
         .map(|index| Tap {
@@ -188,6 +209,7 @@ fn nest(random: &mut Random, row: i32) -> Nest {
             } else {
                 4 * random.within(-20, 60)
             },
+            clip: if random.one_in(2) { clip } else { Clip::NONE },
         })
         .collect();
     let mut weights = row * taps.len() as i32;

@@ -101,12 +101,12 @@ impl Blocking {
             .iter()
             .map(|range| self.pieces(range))
             .collect();
-        let partial = channels
+        let is_partial = channels
             .iter()
             .flatten()
             .any(|piece| usize::from(piece.valid) < piece.lanes.count());
         let most_columns = channels.iter().map(Vec::len).max().unwrap_or(0);
-        let shape = self.shape(most_columns, partial);
+        let shape = self.shape(most_columns, is_partial.into());
         let (patterns, spatial) = self.spatial(shape.pixels)?;
         let mut packing = match self.weights {
             Weights::Packed { channel_stride } => Some(Packing::new(
@@ -222,14 +222,12 @@ impl Blocking {
         pieces.iter().map(column).collect()
     }
 
-    fn shape(&self, columns: usize, partial: bool) -> Shape {
+    fn shape(&self, columns: usize, masks: usize) -> Shape {
         let taps: usize = self.segments.iter().map(Segment::elements).sum();
         let demand = Demand {
             target: self.target,
             source: self.source,
-            accumulators: self
-                .target
-                .accumulators(self.source, &self.epilogue, partial),
+            accumulators: self.target.accumulators(self.source, &self.epilogue, masks),
             pixels: self
                 .regions
                 .iter()

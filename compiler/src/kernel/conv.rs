@@ -214,7 +214,7 @@ impl ConvGeometry {
     }
 
     /// Rectangles of output pixels whose windows lie over the same taps inside the input.
-    pub(super) fn regions(&self) -> Result<Vec<Region>, PlanError> {
+    fn regions(&self) -> Result<Vec<Region>, PlanError> {
         let [height, width] = self.output()?;
         let [rows, columns] =
             [(0, height), (1, width)].map(|(axis, count)| self.strips(axis, count));
@@ -230,7 +230,7 @@ impl ConvGeometry {
     }
 
     /// Output positions along one axis, grouped by the taps that read the input or its halo.
-    fn strips(&self, axis: usize, count: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    pub(super) fn strips(&self, axis: usize, count: usize) -> Vec<(Range<usize>, Range<usize>)> {
         let halo = self.input_placement.halo;
         let low = self.pads[axis] as i64 - halo[axis] as i64;
         let high = (self.input[axis] + self.pads[axis] + halo[axis + 2]) as i64;

@@ -1,15 +1,18 @@
 //! Convolution on plain planes (NCHW) with the weights where they are: nothing is packed or rearranged.
 //!
 //! The roles are swapped: a tile's pixels are output channels, its vectors neighbouring output positions of a row. It broadcasts
-//! a weight and multiplies it with a piece of an input row, so the columns' stride must be 1. For weights that
-//! change from run to run, and for activations that must stay plain. Where padding would be read, narrow strips of the
-//! output are computed with the taps that remain.
+//! a weight and multiplies it with a piece of an input row, so the columns' stride must be 1. Lanes whose tap lies in the padding beside a row are masked;
+//! kernel rows above and below the input are left out. For weights that change from run to run, and for activations that
+//! must stay plain.
 
-use super::blocking::{Demand, Region, even, narrowest, order};
+mod lines;
+
+use super::blocking::{even, narrowest, order};
 use super::conv::ConvGeometry;
 use super::plan::{ChannelGroup, Plan, PlanError, SpatialUnit};
-use super::reduction::{Axis, CHUNK, Segment, UNROLL, Window, constant};
-use super::tile::{Column, ELEMENT, Init, Nest, Pixel, Source, Target, Tile};
+use super::reduction::{Axis, CHUNK, Segment, UNROLL, constant};
+use super::tile::{Column, ELEMENT, Init, Nest, Pixel, Source, Target, Tile, check};
+use lines::{Line, Variant};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -66,7 +69,8 @@ impl FilterStrides {
 /// its `input` is the weights, its `weights` the activation.
 ///
 /// # Errors
-/// If the geometry is inconsistent, a layout is blocked, or the column stride is not 1.
+/// If the geometry is inconsistent, a layout is blocked, the column stride is not 1, the kernel is too wide to
+/// unroll, or the target has too few masks.
 pub fn plan(
     conv: &ConvGeometry,
     filter: &FilterStrides,
@@ -85,6 +89,13 @@ pub fn plan(
     if conv.strides[1] != 1 {
         return Err(PlanError::geometry("the column stride", 1, conv.strides[1]));
     }
+    if conv.kernel[1] > UNROLL {
+        return Err(PlanError::geometry(
+            "the kernel's columns",
+            format!("at most {UNROLL}"),
+            conv.kernel[1],
+        ));
+    }
     Planar {
         conv,
         filter,
@@ -99,14 +110,6 @@ struct Planar<'a> {
     target: Target,
 }
 
-/// Neighbouring output positions of one row (or of several that follow each other), with the same window.
-struct Line {
-    row: usize,
-    column: usize,
-    len: usize,
-    window: Window,
-}
-
 impl Planar<'_> {
     fn plan(&self) -> Result<Plan, PlanError> {
         let conv = self.conv;
@@ -114,47 +117,28 @@ impl Planar<'_> {
             conv.in_channels / conv.groups,
             conv.out_channels / conv.groups,
         );
-        let lines: Vec<Line> = conv
-            .regions()?
-            .iter()
-            .flat_map(|region| self.lines(region))
-            .collect();
-        let lanes = self.target.lanes().count();
-        let demand = Demand {
-            target: self.target,
-            source: Source::Broadcast,
-            accumulators: self
-                .target
-                .accumulators(Source::Broadcast, &conv.epilogue, true),
-            pixels: group_out,
-            columns: lines
-                .iter()
-                .map(|line| line.len.div_ceil(lanes))
-                .max()
-                .unwrap_or(0),
-            taps: group_in * conv.window_len(),
-            pixel_step: self.filter.output * ELEMENT,
-        };
-        let shape = demand.shape();
+        let lines = self.lines(conv.output()?);
+        let shape = self.shape(&lines);
         let (counts, spatial) = self.channels(group_out, shape.pixels);
         let (mut tiles, mut groups) = (Vec::new(), Vec::new());
-        let mut variants: HashMap<(usize, Window), u32> = HashMap::new();
-        for line in &lines {
-            for piece in even(line.len.div_ceil(lanes), shape.columns) {
-                let (start, end) = (piece.start * lanes, line.len.min(piece.end * lanes));
-                let first_tile = match variants.get(&(end - start, line.window.clone())) {
-                    Some(&first) => first,
-                    None => {
-                        let first = tiles.len() as u32;
-                        for &count in &counts {
-                            tiles.push(self.tile(count, end - start, &line.window)?);
-                        }
-                        variants.insert((end - start, line.window.clone()), first);
-                        first
+        let mut variants: HashMap<Variant, u32> = HashMap::new();
+        for piece in lines
+            .iter()
+            .flat_map(|line| self.pieces(line, shape.columns))
+        {
+            let variant = self.variant(&piece);
+            let first_tile = match variants.get(&variant) {
+                Some(&first) => first,
+                None => {
+                    let first = tiles.len() as u32;
+                    for &count in &counts {
+                        tiles.push(self.tile(count, &variant)?);
                     }
-                };
-                groups.extend(self.calls(line, start, first_tile));
-            }
+                    variants.insert(variant, first);
+                    first
+                }
+            };
+            groups.extend(self.calls(&piece, first_tile));
         }
         let bytes = |elements: usize| elements * size_of::<f32>();
         let weights = bytes(conv.out_channels * group_in * conv.window_len());
@@ -167,25 +151,6 @@ impl Planar<'_> {
             order,
             packing: None,
         })
-    }
-
-    /// A region's rows, joined where they follow each other in input and output alike.
-    fn lines(&self, region: &Region) -> Vec<Line> {
-        let (rows, width) = (region.rows.clone(), region.columns.len());
-        let line = |row: usize, len: usize| Line {
-            row,
-            column: region.columns.start,
-            len,
-            window: region.window.clone(),
-        };
-        let [input, output] =
-            [&self.conv.input_placement, &self.conv.output_placement].map(|p| p.strides[2]);
-        let joined = input * self.conv.strides[0] as i64 == width as i64 && output == width as i64;
-        if joined {
-            vec![line(rows.start, rows.len() * width)]
-        } else {
-            rows.map(|row| line(row, width)).collect()
-        }
     }
 
     /// Blocks of at most `most` output channels of a group: their distinct sizes, and the units.
@@ -211,13 +176,8 @@ impl Planar<'_> {
         (counts, units)
     }
 
-    /// One piece of a line in every image and group of channels.
-    fn calls(
-        &self,
-        line: &Line,
-        start: usize,
-        first_tile: u32,
-    ) -> impl Iterator<Item = ChannelGroup> {
+    /// A piece of a line in every image and group of channels.
+    fn calls(&self, piece: &Line, first_tile: u32) -> impl Iterator<Item = ChannelGroup> {
         let conv = self.conv;
         let (group_in, group_out) = (
             conv.in_channels / conv.groups,
@@ -225,10 +185,10 @@ impl Planar<'_> {
         );
         let [in_image, in_row, in_pixel] = conv.input_placement.image_row_pixel();
         let [out_image, out_row, out_pixel] = conv.output_placement.image_row_pixel();
-        let column = (line.column + start) as i64;
-        let top = (line.row * conv.strides[0]) as i64 - conv.pads[0] as i64;
+        let column = piece.column as i64;
+        let top = (piece.row * conv.strides[0]) as i64 - conv.pads[0] as i64;
         let weights = top * in_row + (column - conv.pads[1] as i64) * in_pixel;
-        let output = line.row as i64 * out_row + column * out_pixel;
+        let output = piece.row as i64 * out_row + column * out_pixel;
         let group_stride = self.filter.group * ELEMENT;
         (0..conv.batch * conv.groups).map(move |call| {
             let (image, group) = ((call / conv.groups) as i64, call % conv.groups);
@@ -246,7 +206,7 @@ impl Planar<'_> {
         })
     }
 
-    fn tile(&self, channels: usize, positions: usize, window: &Window) -> Result<Tile, PlanError> {
+    fn tile(&self, channels: usize, variant: &Variant) -> Result<Tile, PlanError> {
         let pixel = |channel: usize| {
             Ok(Pixel {
                 input: constant(channel as i64 * self.filter.output * ELEMENT)?,
@@ -255,7 +215,7 @@ impl Planar<'_> {
         };
         let width = self.target.lanes().count();
         let column = |start: usize| {
-            let valid = width.min(positions - start);
+            let valid = width.min(variant.len - start);
             let output = start as i32 * ELEMENT as i32;
             Column {
                 lanes: narrowest(valid),
@@ -264,23 +224,26 @@ impl Planar<'_> {
                 output,
             }
         };
-        Ok(Tile {
+        let tile = Tile {
             source: Source::Broadcast,
             pixels: (0..channels).map(pixel).collect::<Result<_, PlanError>>()?,
-            columns: (0..positions).step_by(width).map(column).collect(),
+            columns: (0..variant.len).step_by(width).map(column).collect(),
             init: if self.conv.bias {
                 Init::PixelBias
             } else {
                 Init::Zero
             },
-            reduction: self.reduction(window)?,
+            reduction: self.reduction(variant)?,
             epilogue: self.conv.epilogue.clone(),
-        })
+        };
+        check(&tile, self.target)?;
+        Ok(tile)
     }
 
     /// Input channels in chunks that unroll together with the window, then the rest of them.
-    fn reduction(&self, window: &Window) -> Result<Vec<Nest>, PlanError> {
+    fn reduction(&self, variant: &Variant) -> Result<Vec<Nest>, PlanError> {
         let conv = self.conv;
+        let window = [variant.rows.clone(), 0..conv.kernel[1]];
         let channels = conv.in_channels / conv.groups;
         let chunk = (UNROLL / conv.window_len()).clamp(1, CHUNK);
         let (whole, rest) = (channels / chunk, channels % chunk);
@@ -307,7 +270,7 @@ impl Planar<'_> {
                 filter: 0,
                 axes,
             };
-            nests.extend(segment.nest(first as i64 * plane, &strides, window)?);
+            nests.extend(segment.nest(first as i64 * plane, &strides, &window, &variant.clips)?);
         }
         Ok(nests)
     }

@@ -5,7 +5,7 @@
 //! is done without reading it.
 
 use super::plan::PlanError;
-use super::tile::{Loop, Nest, Tap};
+use super::tile::{Clip, Loop, Nest, Tap};
 use std::ops::Range;
 
 /// Taps a tile's body is unrolled to at most: with a full register block of accumulators, about 6 KB of code.
@@ -108,7 +108,7 @@ pub fn nests(segments: &[Segment], row: i64, window: &Window) -> Result<Vec<Nest
             Some(own)
         });
         let strides: Vec<i64> = strides.collect();
-        nests.extend(segment.nest(first_row * row, &strides, window)?);
+        nests.extend(segment.nest(first_row * row, &strides, window, &[])?);
         first_row += segment.elements() as i64;
     }
     Ok(nests)
@@ -150,15 +150,16 @@ impl Segment {
     }
 
     /// The segment as a nest whose weights start at `weights` and advance by `strides` bytes along the axes; none if the
-    /// window is empty.
+    /// window is empty. `clips` has one entry for each kernel column, or none at all.
     pub fn nest(
         &self,
         weights: i64,
         strides: &[i64],
         window: &Window,
+        clips: &[Clip],
     ) -> Result<Option<Nest>, PlanError> {
-        // Each tap as (input, weights), growing from the innermost axis outwards.
-        let mut taps = vec![(0, 0)];
+        // Each tap as (input, weights, kernel column), growing from the innermost axis outwards.
+        let mut taps = vec![(0, 0, 0)];
         let (mut input, mut weights) = (self.input, weights);
         let mut loops = Vec::new();
         for (depth, (axis, &stride)) in self.axes.iter().zip(strides).enumerate() {
@@ -172,10 +173,20 @@ impl Segment {
             input += start * axis.input;
             weights += start * stride;
             if depth < self.unrolled() {
-                let step = |index: usize| (index as i64 * axis.input, index as i64 * stride);
+                let column = |index: usize| {
+                    if axis.window == Some(1) {
+                        range.start + index
+                    } else {
+                        0
+                    }
+                };
+                let step = |i: usize| (i as i64 * axis.input, i as i64 * stride, column(i));
                 taps = (0..count)
                     .map(step)
-                    .flat_map(|(x, w)| taps.iter().map(move |tap| (tap.0 + x, tap.1 + w)))
+                    .flat_map(|(x, w, k)| {
+                        taps.iter()
+                            .map(move |tap| (tap.0 + x, tap.1 + w, tap.2 + k))
+                    })
                     .collect();
             } else if count > 1 {
                 let (input, weights) = (constant(axis.input)?, constant(stride)?);
@@ -186,10 +197,12 @@ impl Segment {
                 });
             }
         }
-        let tap = |&(input, weights): &(i64, i64)| {
+        let tap = |&(input, weights, column): &(i64, i64, usize)| {
+            let clip = clips.get(column).copied().unwrap_or(Clip::NONE);
             Ok(Tap {
                 input: constant(input)?,
                 weights: constant(weights)?,
+                clip,
             })
         };
         let taps = taps.iter().map(tap).collect::<Result<_, PlanError>>()?;

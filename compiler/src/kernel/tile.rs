@@ -29,15 +29,18 @@ mod cranelift;
 mod emit;
 mod interp;
 mod listing;
+mod mask;
 mod target;
 mod text;
 mod x86;
 
 use std::fmt;
 
-pub use asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+pub use asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
+pub use check::check;
 pub use interp::{Arguments, Fault, interpret};
 pub use listing::listing;
+pub use mask::{Mask, Span};
 pub use target::{Shape, Target};
 
 /// Bytes of one f32 element.
@@ -83,7 +86,7 @@ pub struct Pixel {
 pub struct Column {
     /// Vector width; also the room the column takes among weights and bias.
     pub lanes: Lanes,
-    /// Lanes that exist: memory beyond them is neither read nor written. Partial columns of a tile have equally many.
+    /// Lanes that exist: memory beyond them is neither read nor written.
     pub valid: u8,
     /// Offset added to a pixel's input; zero unless the source is [`Source::Lanes`].
     pub input: i32,
@@ -158,6 +161,21 @@ pub struct Nest {
 pub struct Tap {
     pub input: i32,
     pub weights: i32,
+    pub clip: Clip,
+}
+
+/// Lanes of a tap whose weights are not read but zero, counted over all columns' valid lanes: where vectors are rows of an
+/// activation, those that lie in the padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Clip {
+    /// Lanes at the head of the first columns.
+    pub head: u16,
+    /// Lanes at the tail of the last columns.
+    pub tail: u16,
+}
+
+impl Clip {
+    pub const NONE: Clip = Clip { head: 0, tail: 0 };
 }
 
 /// A counted loop of a [`Nest`].
@@ -232,8 +250,14 @@ pub enum TileError {
         valid: u8,
         lanes: usize,
     },
-    #[error("partial columns must have equally many lanes, columns {first} and {second} differ")]
-    Partial { first: usize, second: usize },
+    #[error("a tap is clipped, which only a tile with source `broadcast` may have")]
+    Clip,
+    #[error("the tile needs {needed} masks, {target} has {available}")]
+    Masks {
+        needed: usize,
+        available: usize,
+        target: Target,
+    },
     #[error("column {column} has an input offset, which only a tile with source `lanes` may have")]
     ColumnInput { column: usize },
     #[error("nest {nest} has {depth} loops, at most {limit} are supported")]
@@ -278,7 +302,7 @@ pub enum TileCode {
 /// # Errors
 /// When the description is malformed, or does not fit the target's vectors or registers.
 pub fn assemble(tile: &Tile, target: Target) -> Result<TileCode, TileError> {
-    check::check(tile, target)?;
+    check(tile, target)?;
     match target {
         Target::Avx512 => x86::assemble::<avx512::Avx512>(tile).map(TileCode::Bytes),
         Target::Avx2 => x86::assemble::<avx2::Avx2>(tile).map(TileCode::Bytes),

@@ -1,6 +1,6 @@
 //! The vector assembler: what a target must offer so that a tile can be emitted for it.
 
-use super::Lanes;
+use super::{Lanes, Mask, Span};
 
 /// A vector register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +47,6 @@ pub enum Op {
     Min,
 }
 
-/// The part of a vector in memory that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    pub lanes: Lanes,
-    pub valid: u8,
-}
-
-impl Span {
-    pub fn is_partial(self) -> bool {
-        usize::from(self.valid) < self.lanes.count()
-    }
-}
-
 /// What a target must set up before the first instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -67,8 +54,8 @@ pub struct Frame {
     pub bases: Vec<i64>,
     /// The deepest loop nest.
     pub depth: usize,
-    /// A partial vector of the tile, if any; the others have as many lanes.
-    pub partial: Option<Span>,
+    /// The masks of the tile's partial vectors.
+    pub masks: Vec<Mask>,
 }
 
 /// A vector assembler: the few instructions a tile is made of.
@@ -87,9 +74,9 @@ pub trait VectorAsm {
     fn reach(&self, bytes: i64) -> Option<i64>;
 
     fn begin(&mut self, frame: &Frame);
-    /// Loads the lanes that exist; the others become zero.
+    /// Loads a part of a vector; the other lanes become zero.
     fn load(&mut self, span: Span, to: Reg, from: Address);
-    /// Stores the lanes that exist.
+    /// Stores a part of a vector.
     fn store(&mut self, span: Span, from: Reg, to: Address);
     /// Fills a register with one scalar of memory.
     fn broadcast(&mut self, lanes: Lanes, to: Reg, from: Address);

@@ -1,22 +1,22 @@
-//! AVX2 + FMA: VEX encodings, 16 registers, tails by `vmaskmovps` with the mask in the last register.
+//! AVX2 + FMA: VEX encodings, 16 registers, tails by `vmaskmovps` with the masks in the last registers.
 
-use super::asm::{Op, Span};
+use super::asm::Op;
 
 use super::x86::{Encoding, Row};
-use super::{Lanes, Target};
+use super::{Lanes, Mask, Target};
 use Code::*;
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 
-/// The register that holds the mask of a partial vector.
-const MASK: usize = 15;
+/// The register of the first mask; the others lie before it.
+const LAST: usize = 15;
 
 pub struct Avx2;
 
 impl Encoding for Avx2 {
     const EMBEDS_BROADCAST: bool = false;
 
-    fn registers(partial: bool) -> usize {
-        Target::Avx2.registers() - usize::from(partial)
+    fn registers(masks: usize) -> usize {
+        Target::Avx2.registers() - masks
     }
 
     fn reach(_bytes: i64) -> Option<i64> {
@@ -69,22 +69,23 @@ impl Encoding for Avx2 {
         ])
     }
 
-    /// One byte of ones per valid lane, sign-extended to lanes.
-    fn mask(partial: Span) -> Result<Vec<Instruction>, IcedError> {
-        let bytes = (1u64 << (8 * u32::from(partial.valid))) - 1;
-        let low = Self::register(Lanes::Four, MASK);
+    /// One byte of ones per lane of the mask, sign-extended to lanes.
+    fn mask(index: usize, mask: Mask) -> Result<Vec<Instruction>, IcedError> {
+        let bytes = (mask.first..mask.end).fold(0u64, |bytes, lane| bytes | 0xff << (8 * lane));
+        let low = Self::register(Lanes::Four, LAST - index);
         Ok(vec![
             Instruction::with2(Mov_r64_imm64, Register::RAX, bytes)?,
             Instruction::with2(VEX_Vmovq_xmm_rm64, low, Register::RAX)?,
             Instruction::with2(
                 VEX_Vpmovsxbd_ymm_xmmm64,
-                Self::register(Lanes::Eight, MASK),
+                Self::register(Lanes::Eight, LAST - index),
                 low,
             )?,
         ])
     }
 
     fn masked_load(
+        mask: usize,
         lanes: Lanes,
         to: Register,
         from: MemoryOperand,
@@ -94,10 +95,11 @@ impl Encoding for Avx2 {
         } else {
             VEX_Vmaskmovps_ymm_ymm_m256
         };
-        Instruction::with3(code, to, Self::register(lanes, MASK), from)
+        Instruction::with3(code, to, Self::register(lanes, LAST - mask), from)
     }
 
     fn masked_store(
+        mask: usize,
         lanes: Lanes,
         from: Register,
         to: MemoryOperand,
@@ -107,6 +109,6 @@ impl Encoding for Avx2 {
         } else {
             VEX_Vmaskmovps_m256_ymm_ymm
         };
-        Instruction::with3(code, to, Self::register(lanes, MASK), from)
+        Instruction::with3(code, to, Self::register(lanes, LAST - mask), from)
     }
 }

@@ -1,18 +1,23 @@
 //! AVX-512 F + VL: EVEX encodings, 32 registers, scalars broadcast from memory, masked tails.
 
-use super::asm::{Op, Span};
+use super::asm::Op;
 
 use super::x86::{Encoding, Row};
-use super::{ELEMENT, Lanes, Target};
+use super::{ELEMENT, Lanes, Mask, Target};
 use Code::*;
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 
 pub struct Avx512;
 
+/// Mask number `index`; k0 stands for no mask.
+fn opmask(index: usize) -> Register {
+    Register::K1 + index as u32
+}
+
 impl Encoding for Avx512 {
     const EMBEDS_BROADCAST: bool = true;
 
-    fn registers(_partial: bool) -> usize {
+    fn registers(_masks: usize) -> usize {
         Target::Avx512.registers()
     }
 
@@ -102,32 +107,33 @@ impl Encoding for Avx512 {
         ])
     }
 
-    fn mask(partial: Span) -> Result<Vec<Instruction>, IcedError> {
-        let bits = (1u32 << partial.valid) - 1;
+    fn mask(index: usize, mask: Mask) -> Result<Vec<Instruction>, IcedError> {
         Ok(vec![
-            Instruction::with2(Mov_r32_imm32, Register::EAX, bits)?,
-            Instruction::with2(VEX_Kmovw_kr_r32, Register::K1, Register::EAX)?,
+            Instruction::with2(Mov_r32_imm32, Register::EAX, mask.bits())?,
+            Instruction::with2(VEX_Kmovw_kr_r32, opmask(index), Register::EAX)?,
         ])
     }
 
     fn masked_load(
+        mask: usize,
         lanes: Lanes,
         to: Register,
         from: MemoryOperand,
     ) -> Result<Instruction, IcedError> {
         let mut load = Instruction::with2(Self::code(Row::Load, lanes), to, from)?;
-        load.set_op_mask(Register::K1);
+        load.set_op_mask(opmask(mask));
         load.set_zeroing_masking(true);
         Ok(load)
     }
 
     fn masked_store(
+        mask: usize,
         lanes: Lanes,
         from: Register,
         to: MemoryOperand,
     ) -> Result<Instruction, IcedError> {
         let mut store = Instruction::with2(Self::code(Row::Store, lanes), to, from)?;
-        store.set_op_mask(Register::K1);
+        store.set_op_mask(opmask(mask));
         Ok(store)
     }
 }

@@ -1,11 +1,14 @@
 //! What every tile must satisfy before an assembler sees it.
 
-use super::{Source, Target, Tile, TileError};
+use super::{Clip, Source, Target, Tile, TileError};
 
 /// Counted loops an assembler has counters for.
 const DEPTH: usize = 3;
 
-/// Checks that the description is well formed and fits the target's vectors and registers.
+/// Checks that the description is well formed and fits the target's vectors, registers and masks.
+///
+/// # Errors
+/// With the first thing that does not fit.
 pub fn check(tile: &Tile, target: Target) -> Result<(), TileError> {
     let (pixels, columns) = (tile.pixels.len(), tile.columns.len());
     if pixels == 0 || columns == 0 {
@@ -26,6 +29,22 @@ pub fn check(tile: &Tile, target: Target) -> Result<(), TileError> {
             }
         }
     }
+    let clipped = tile
+        .reduction
+        .iter()
+        .flat_map(|nest| &nest.taps)
+        .any(|tap| tap.clip != Clip::NONE);
+    if clipped && tile.source != Source::Broadcast {
+        return Err(TileError::Clip);
+    }
+    let (needed, available) = (tile.masks().len(), target.masks());
+    if needed > available {
+        return Err(TileError::Masks {
+            needed,
+            available,
+            target,
+        });
+    }
     let (needed, available) = (target.needed(tile), target.registers());
     if needed > available {
         return Err(TileError::Registers {
@@ -40,7 +59,6 @@ pub fn check(tile: &Tile, target: Target) -> Result<(), TileError> {
 }
 
 fn check_columns(tile: &Tile, target: Target) -> Result<(), TileError> {
-    let mut partial = None;
     for (column, c) in tile.columns.iter().enumerate() {
         let lanes = c.lanes.count();
         if c.lanes > target.lanes() {
@@ -60,18 +78,6 @@ fn check_columns(tile: &Tile, target: Target) -> Result<(), TileError> {
         }
         if c.input != 0 && tile.source != Source::Lanes {
             return Err(TileError::ColumnInput { column });
-        }
-        if !c.is_partial() {
-            continue;
-        }
-        match partial {
-            Some((first, valid)) if valid != c.valid => {
-                return Err(TileError::Partial {
-                    first,
-                    second: column,
-                });
-            }
-            _ => partial = Some((column, c.valid)),
         }
     }
     Ok(())

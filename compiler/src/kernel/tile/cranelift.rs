@@ -3,9 +3,9 @@
 //! Registers and pointers are frontend variables, so SSA form and register allocation are Cranelift's. Only CLIF
 //! that WebAssembly exercises too is used.
 
-use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
 use super::emit::emit;
-use super::{ELEMENT, Lanes, Target, Tile, TileError};
+use super::{ELEMENT, Lanes, Span, Target, Tile, TileError};
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I64};
 use cranelift_codegen::ir::{
@@ -152,7 +152,7 @@ impl VectorAsm for Clif<'_> {
     fn load(&mut self, span: Span, to: Reg, from: Address) {
         let vector = if span.is_partial() {
             let mut vector = self.splat(0.0);
-            for lane in 0..span.valid {
+            for lane in span.mask.first..span.mask.end {
                 let scalar = self.load_scalar(at_lane(from, lane));
                 vector = self.builder.ins().insertlane(vector, scalar, lane);
             }
@@ -166,7 +166,7 @@ impl VectorAsm for Clif<'_> {
     fn store(&mut self, span: Span, from: Reg, to: Address) {
         let vector = self.get(from);
         if span.is_partial() {
-            for lane in 0..span.valid {
+            for lane in span.mask.first..span.mask.end {
                 let scalar = self.builder.ins().extractlane(vector, lane);
                 let (pointer, offset) = self.place(at_lane(to, lane));
                 self.builder.ins().store(flags(), scalar, pointer, offset);

@@ -7,8 +7,8 @@
 mod epilogue;
 mod reduce;
 
-use super::asm::{Address, Frame, Operand, Pointer, Reg, Span, VectorAsm};
-use super::{Column, ELEMENT, Init, Lanes, Source, Tile};
+use super::asm::{Address, Frame, Operand, Pointer, Reg, VectorAsm};
+use super::{Column, ELEMENT, Init, Lanes, Source, Span, Tile};
 
 /// Emits the whole tile but for the target's prologue and return.
 pub fn emit<A: VectorAsm>(tile: &Tile, asm: &mut A) {
@@ -17,11 +17,6 @@ pub fn emit<A: VectorAsm>(tile: &Tile, asm: &mut A) {
         Source::Lanes => tile.columns[0].lanes.bytes(),
     };
     let (bases, base_of) = input_bases(tile, asm.reach(unit), A::BASES);
-    let partial = tile
-        .columns
-        .iter()
-        .find(|column| column.is_partial())
-        .map(Column::span);
     let depth = tile
         .reduction
         .iter()
@@ -31,7 +26,7 @@ pub fn emit<A: VectorAsm>(tile: &Tile, asm: &mut A) {
     asm.begin(&Frame {
         bases: bases.clone(),
         depth,
-        partial,
+        masks: tile.masks(),
     });
     let mut emitter = Emitter {
         tile,
@@ -75,15 +70,6 @@ fn input_bases(tile: &Tile, reach: Option<i64>, limit: usize) -> (Vec<i64>, Vec<
         base_of[p] = bases.len() - 1;
     }
     (bases, base_of)
-}
-
-impl Column {
-    fn span(&self) -> Span {
-        Span {
-            lanes: self.lanes,
-            valid: self.valid,
-        }
-    }
 }
 
 struct Emitter<'a, A> {

@@ -1,6 +1,7 @@
 //! Executes a tile in plain Rust, with every access checked: the oracle of the assembled targets.
 
-use super::{Column, ELEMENT, Init, Nest, Source, Step, Tile};
+use super::{Clip, ELEMENT, Init, Nest, Source, Step, Tile};
+use std::ops::Range;
 
 /// The five arguments of a tile: buffers of f32 and the byte offset each pointer starts at.
 #[derive(Debug)]
@@ -27,29 +28,10 @@ pub struct Fault {
 /// If an access is out of bounds or not aligned to an element. The output may then be partly written.
 pub fn interpret(tile: &Tile, arguments: &mut Arguments<'_>) -> Result<(), Fault> {
     let mut results = Vec::new();
-    for (index, pixel) in tile.pixels.iter().enumerate() {
-        let mut room = 0;
-        for column in &tile.columns {
-            for lane in 0..i64::from(column.valid) {
-                let lane = lane * ELEMENT;
-                let output = i64::from(pixel.output) + i64::from(column.output) + lane;
-                let bias = match tile.init {
-                    Init::PixelBias => index as i64 * ELEMENT,
-                    _ => room + lane,
-                };
-                let mut acc = initial(tile.init, arguments, output, bias)?;
-                for nest in &tile.reduction {
-                    let input = i64::from(pixel.input) + input_lane(tile.source, column, lane);
-                    acc = reduce(nest, arguments, acc, input, room + lane)?;
-                }
-                for &step in &tile.epilogue {
-                    acc = apply(step, acc, || {
-                        element("residual", arguments.residual, output)
-                    })?;
-                }
-                results.push((output, acc));
-            }
-            room += column.lanes.bytes();
+    for pixel in 0..tile.pixels.len() {
+        for lane in lanes(tile) {
+            let output = i64::from(tile.pixels[pixel].output) + lane.output;
+            results.push((output, accumulate(tile, arguments, pixel, &lane, output)?));
         }
     }
     for (offset, value) in results {
@@ -63,36 +45,118 @@ pub fn interpret(tile: &Tile, arguments: &mut Arguments<'_>) -> Result<(), Fault
     Ok(())
 }
 
-fn input_lane(source: Source, column: &Column, lane: i64) -> i64 {
-    match source {
-        Source::Broadcast => 0,
-        Source::Lanes => i64::from(column.input) + lane,
+/// One lane of a column. Offsets are bytes.
+struct Lane {
+    input: i64,
+    weights: i64,
+    output: i64,
+    /// Its place among all columns' valid lanes, and its column's.
+    position: i32,
+    column: Range<i32>,
+    /// Valid lanes of all columns.
+    total: i32,
+}
+
+/// How a tap sees a lane.
+enum Sight {
+    Weight,
+    /// Clipped, while other lanes of the column are not.
+    Zero,
+    /// Clipped together with its column.
+    Nothing,
+}
+
+impl Lane {
+    fn sight(&self, clip: Clip) -> Sight {
+        let seen = i32::from(clip.head)..self.total - i32::from(clip.tail);
+        if seen.contains(&self.position) {
+            Sight::Weight
+        } else if seen.start.max(self.column.start) < seen.end.min(self.column.end) {
+            Sight::Zero
+        } else {
+            Sight::Nothing
+        }
     }
 }
 
-fn initial(init: Init, arguments: &Arguments<'_>, output: i64, bias: i64) -> Result<f32, Fault> {
-    match init {
-        Init::Bias | Init::PixelBias => element("bias", arguments.bias, bias),
-        Init::Zero => Ok(0.0),
-        Init::Accumulate => element("output", (&*arguments.output.0, arguments.output.1), output),
+/// All lanes of all columns.
+fn lanes(tile: &Tile) -> Vec<Lane> {
+    let total = tile
+        .columns
+        .iter()
+        .map(|column| i32::from(column.valid))
+        .sum();
+    let (mut lanes, mut room, mut start) = (Vec::new(), 0, 0);
+    for column in &tile.columns {
+        let valid = i32::from(column.valid);
+        for index in 0..valid {
+            let offset = i64::from(index) * ELEMENT;
+            lanes.push(Lane {
+                input: if tile.source == Source::Lanes {
+                    i64::from(column.input) + offset
+                } else {
+                    0
+                },
+                weights: room + offset,
+                output: i64::from(column.output) + offset,
+                position: start + index,
+                column: start..start + valid,
+                total,
+            });
+        }
+        start += valid;
+        room += column.lanes.bytes();
     }
+    lanes
 }
 
-/// One accumulator's share of a nest: its input starts at `input`, its weights at `weights`.
+/// The value that the tile stores at `output`.
+fn accumulate(
+    tile: &Tile,
+    arguments: &Arguments<'_>,
+    pixel: usize,
+    lane: &Lane,
+    output: i64,
+) -> Result<f32, Fault> {
+    let mut acc = match tile.init {
+        Init::Bias => element("bias", arguments.bias, lane.weights)?,
+        Init::PixelBias => element("bias", arguments.bias, pixel as i64 * ELEMENT)?,
+        Init::Zero => 0.0,
+        Init::Accumulate => {
+            let (elements, start) = &arguments.output;
+            element("output", (elements, *start), output)?
+        }
+    };
+    for nest in &tile.reduction {
+        acc = reduce(
+            nest,
+            arguments,
+            acc,
+            i64::from(tile.pixels[pixel].input),
+            lane,
+        )?;
+    }
+    for &step in &tile.epilogue {
+        acc = apply(step, acc, || {
+            element("residual", arguments.residual, output)
+        })?;
+    }
+    Ok(acc)
+}
+
+/// One accumulator's share of a nest, for a pixel whose input starts at `pixel`.
 fn reduce(
     nest: &Nest,
     arguments: &Arguments<'_>,
     acc: f32,
-    input: i64,
-    weights: i64,
+    pixel: i64,
+    lane: &Lane,
 ) -> Result<f32, Fault> {
     let mut acc = acc;
     let iterations: u64 = nest.loops.iter().map(|l| u64::from(l.trip)).product();
     for iteration in 0..iterations {
-        let (mut x, mut w) = (
-            input + i64::from(nest.input),
-            weights + i64::from(nest.weights),
-        );
+        let mut x = pixel + lane.input + i64::from(nest.input);
+        let mut w = lane.weights + i64::from(nest.weights);
         let mut rest = iteration;
         for l in &nest.loops {
             let index = (rest % u64::from(l.trip)) as i64;
@@ -101,8 +165,12 @@ fn reduce(
             w += index * i64::from(l.weights);
         }
         for tap in &nest.taps {
+            let weight = match lane.sight(tap.clip) {
+                Sight::Weight => element("weights", arguments.weights, w + i64::from(tap.weights))?,
+                Sight::Zero => 0.0,
+                Sight::Nothing => continue,
+            };
             let value = element("input", arguments.input, x + i64::from(tap.input))?;
-            let weight = element("weights", arguments.weights, w + i64::from(tap.weights))?;
             acc = value.mul_add(weight, acc);
         }
     }

@@ -43,6 +43,16 @@ impl Target {
         }
     }
 
+    /// Distinct masks of partial vectors a tile may have: AVX-512 has registers of their own for them, AVX2 takes vector
+    /// registers, Cranelift needs none.
+    pub const fn masks(self) -> usize {
+        match self {
+            Target::Avx512 => 7,
+            Target::Avx2 => 8,
+            Target::Clif128 { .. } => usize::MAX,
+        }
+    }
+
     /// Robust register blocks, best first. The first is for plenty of pixels and channels; the others trade one for the
     /// other, down to a single row of a matrix product.
     pub const fn shapes(self) -> &'static [Shape] {
@@ -72,26 +82,27 @@ impl Target {
         }
     }
 
-    /// Accumulators a tile may hold in registers beside the ones its reduction and `epilogue` work with.
-    pub fn accumulators(self, source: Source, epilogue: &[Step], partial: bool) -> usize {
-        self.registers() - self.scratch(source, epilogue, partial)
+    /// Accumulators a tile may hold in registers beside its masks and what its reduction and `epilogue` work with.
+    pub fn accumulators(self, source: Source, epilogue: &[Step], masks: usize) -> usize {
+        self.registers()
+            .saturating_sub(self.scratch(source, epilogue, masks))
     }
 
     /// Registers needed beside the accumulators.
-    fn scratch(self, source: Source, epilogue: &[Step], partial: bool) -> usize {
+    fn scratch(self, source: Source, epilogue: &[Step], masks: usize) -> usize {
         let reduction = match (self, source) {
             (Target::Avx512, Source::Broadcast) => 1,
             _ => 2,
         };
         let steps = epilogue.iter().map(Step::scratch).max().unwrap_or(0);
-        let mask = usize::from(partial && self == Target::Avx2);
-        reduction.max(steps) + mask
+        let in_registers = if self == Target::Avx2 { masks } else { 0 };
+        reduction.max(steps) + in_registers
     }
 
     /// Registers `tile` needs in all.
     pub(super) fn needed(self, tile: &Tile) -> usize {
-        let partial = tile.columns.iter().any(|column| column.is_partial());
-        tile.pixels.len() * tile.columns.len() + self.scratch(tile.source, &tile.epilogue, partial)
+        let masks = tile.masks().len();
+        tile.pixels.len() * tile.columns.len() + self.scratch(tile.source, &tile.epilogue, masks)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The printed form of a tile: what snapshots and `--print tiles` show.
 
-use super::{Column, Init, Nest, Source, Step, Tile};
+use super::{Clip, Column, Init, Nest, Source, Step, Tile};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Tile {
@@ -68,6 +68,12 @@ impl Display for Nest {
             Offsets(self.taps.iter().map(|tap| tap.input)),
             Offsets(self.taps.iter().map(|tap| tap.weights))
         )?;
+        if self.taps.iter().any(|tap| tap.clip != Clip::NONE) {
+            write!(f, " clip")?;
+            for Clip { head, tail } in self.taps.iter().map(|tap| tap.clip) {
+                write!(f, " {head}-{tail}")?;
+            }
+        }
         write!(f, " from in {} weights {}", self.input, self.weights)
     }
 }

@@ -3,9 +3,9 @@
 //! Register use: arguments stay in rdi (input), rsi (weights), rdx (output), rcx (bias), r8 (residual); further
 //! input bases and loop counters take the others; rax is scratch for constants.
 
-use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Span, VectorAsm};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
 use super::emit::emit;
-use super::{Lanes, Tile, TileError};
+use super::{Lanes, Mask, Span, Tile, TileError};
 use iced_x86::code_asm::{CodeAssembler, CodeLabel};
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 use std::marker::PhantomData;
@@ -32,7 +32,7 @@ pub trait Encoding {
     const EMBEDS_BROADCAST: bool;
 
     /// Vector registers left to a tile.
-    fn registers(partial: bool) -> usize;
+    fn registers(masks: usize) -> usize;
     /// See [`VectorAsm::reach`].
     fn reach(bytes: i64) -> Option<i64>;
     /// The register `index` seen as a vector of `lanes`.
@@ -41,15 +41,17 @@ pub trait Encoding {
     fn code(row: Row, lanes: Lanes) -> Code;
     /// Instructions that fill a register from a constant, by way of rax.
     fn constant(lanes: Lanes, to: usize, value: f32) -> Result<Vec<Instruction>, IcedError>;
-    /// Instructions that set up the mask of a partial vector, by way of rax.
-    fn mask(partial: Span) -> Result<Vec<Instruction>, IcedError>;
+    /// Instructions that set up mask number `index`, by way of rax.
+    fn mask(index: usize, mask: Mask) -> Result<Vec<Instruction>, IcedError>;
     /// Loads the masked lanes and zeroes the others.
     fn masked_load(
+        mask: usize,
         lanes: Lanes,
         to: Register,
         from: MemoryOperand,
     ) -> Result<Instruction, IcedError>;
     fn masked_store(
+        mask: usize,
         lanes: Lanes,
         from: Register,
         to: MemoryOperand,
@@ -61,7 +63,7 @@ pub fn assemble<E: Encoding>(tile: &Tile) -> Result<Vec<u8>, TileError> {
     let mut asm = X86::<E> {
         asm: CodeAssembler::new(64).map_err(encode)?,
         error: None,
-        partial: tile.columns.iter().any(|column| column.is_partial()),
+        masks: tile.masks(),
         saved: Vec::new(),
         heads: [None; COUNTERS.len()],
         encoding: PhantomData,
@@ -73,7 +75,7 @@ pub fn assemble<E: Encoding>(tile: &Tile) -> Result<Vec<u8>, TileError> {
 struct X86<E> {
     asm: CodeAssembler,
     error: Option<TileError>,
-    partial: bool,
+    masks: Vec<Mask>,
     /// Callee-saved registers pushed by the prologue.
     saved: Vec<Register>,
     /// The first instruction of each open loop.
@@ -130,6 +132,13 @@ impl<E: Encoding> X86<E> {
         MemoryOperand::with_base_displ(pointer(address.pointer), displacement.into())
     }
 
+    /// The number of a partial vector's mask.
+    fn mask(&self, span: Span) -> Option<usize> {
+        self.masks
+            .iter()
+            .position(|&mask| span.is_partial() && mask == span.mask)
+    }
+
     fn finish(mut self) -> Result<Vec<u8>, TileError> {
         for register in std::mem::take(&mut self.saved).into_iter().rev() {
             self.add(Instruction::with1(Code::Pop_r64, register));
@@ -148,7 +157,7 @@ impl<E: Encoding> VectorAsm for X86<E> {
     const BASES: usize = BASES.len();
 
     fn registers(&self) -> usize {
-        E::registers(self.partial)
+        E::registers(self.masks.len())
     }
 
     fn reach(&self, bytes: i64) -> Option<i64> {
@@ -175,26 +184,24 @@ impl<E: Encoding> VectorAsm for X86<E> {
             });
             self.add(Instruction::with2(Code::Lea_r64_m, BASES[index], from));
         }
-        if let Some(partial) = frame.partial {
-            self.add_all(E::mask(partial));
+        for (index, &mask) in frame.masks.iter().enumerate() {
+            self.add_all(E::mask(index, mask));
         }
     }
 
     fn load(&mut self, span: Span, to: Reg, from: Address) {
         let (to, from) = (E::register(span.lanes, to.0), self.memory(from));
-        self.add(if span.is_partial() {
-            E::masked_load(span.lanes, to, from)
-        } else {
-            Instruction::with2(E::code(Row::Load, span.lanes), to, from)
+        self.add(match self.mask(span) {
+            Some(mask) => E::masked_load(mask, span.lanes, to, from),
+            None => Instruction::with2(E::code(Row::Load, span.lanes), to, from),
         });
     }
 
     fn store(&mut self, span: Span, from: Reg, to: Address) {
         let (from, to) = (E::register(span.lanes, from.0), self.memory(to));
-        self.add(if span.is_partial() {
-            E::masked_store(span.lanes, from, to)
-        } else {
-            Instruction::with2(E::code(Row::Store, span.lanes), to, from)
+        self.add(match self.mask(span) {
+            Some(mask) => E::masked_store(mask, span.lanes, from, to),
+            None => Instruction::with2(E::code(Row::Store, span.lanes), to, from),
         });
     }
 

@@ -2,8 +2,16 @@
 
 use super::Emitter;
 use crate::kernel::tile::asm::{Address, Op, Operand, Pointer, VectorAsm};
-use crate::kernel::tile::{Nest, Source};
+use crate::kernel::tile::{Nest, Source, Span, Tap};
 use std::collections::BTreeMap;
+
+/// What a tap reads of one column's weights.
+struct Weights {
+    /// The column's index.
+    index: usize,
+    span: Span,
+    from: Address,
+}
 
 impl<A: VectorAsm> Emitter<'_, A> {
     /// Moves the input and weight pointers to these offsets from their start.
@@ -31,10 +39,9 @@ impl<A: VectorAsm> Emitter<'_, A> {
             self.lanes_window(nest);
         } else {
             for tap in &nest.taps {
-                let (input, weights) = (i64::from(tap.input), i64::from(tap.weights));
                 match self.tile.source {
-                    Source::Broadcast => self.broadcast_tap(input, weights),
-                    Source::Lanes => self.lanes_tap(input, weights),
+                    Source::Broadcast => self.broadcast_tap(tap),
+                    Source::Lanes => self.lanes_tap(tap),
                 }
             }
         }
@@ -51,71 +58,103 @@ impl<A: VectorAsm> Emitter<'_, A> {
         }
     }
 
-    fn broadcast_tap(&mut self, tap: i64, row: i64) {
-        let columns = self.columns();
-        let weights = |offset: i64| Address {
-            pointer: Pointer::Weights,
-            offset: row + offset,
-        };
+    fn broadcast_tap(&mut self, tap: &Tap) {
+        let columns: Vec<Weights> = self
+            .columns()
+            .into_iter()
+            .zip(self.tile.clipped(tap.clip))
+            .filter_map(|((index, _, offset), span)| {
+                let offset = i64::from(tap.weights) + offset;
+                Some(Weights {
+                    index,
+                    span: span?,
+                    from: Address {
+                        pointer: Pointer::Weights,
+                        offset,
+                    },
+                })
+            })
+            .collect();
+        if columns.is_empty() {
+            return;
+        }
         let single = self.tile.pixels.len() == 1;
         if A::EMBEDS_BROADCAST && !single {
             for group in columns.chunks(self.scratch_count()) {
-                for (slot, &(_, column, offset)) in group.iter().enumerate() {
-                    self.asm
-                        .load(column.span(), self.scratch(slot), weights(offset));
-                }
-                for pixel in 0..self.tile.pixels.len() {
-                    let x = Operand::Broadcast(self.input(pixel, tap));
-                    for (slot, &(index, column, _)) in group.iter().enumerate() {
-                        let (acc, w) = (self.acc(pixel, index), self.scratch(slot));
-                        self.asm.arithmetic(Op::MulAdd, column.lanes, acc, w, x);
-                    }
-                }
+                self.embedded_broadcasts(tap, group);
             }
-            return;
+        } else if !single && self.scratch_count() > columns.len() {
+            self.weights_in_registers(tap, &columns);
+        } else {
+            self.weights_in_memory(tap, &columns);
         }
-        let in_registers = !single && self.scratch_count() > columns.len();
-        if in_registers {
-            for &(index, column, offset) in &columns {
-                self.asm
-                    .load(column.span(), self.scratch(index), weights(offset));
-            }
+    }
+
+    /// Weights in registers, each scalar an operand of its multiply-adds.
+    fn embedded_broadcasts(&mut self, tap: &Tap, columns: &[Weights]) {
+        for (slot, column) in columns.iter().enumerate() {
+            self.asm.load(column.span, self.scratch(slot), column.from);
         }
-        let first_free = if in_registers { columns.len() } else { 1 };
-        let free = self.scratch_count() - first_free;
         for pixel in 0..self.tile.pixels.len() {
-            let x = if in_registers {
-                self.scratch(first_free + pixel % free)
-            } else {
-                self.scratch(0)
-            };
-            let from = self.input(pixel, tap);
-            self.asm.broadcast(self.widest(), x, from);
-            for &(index, column, offset) in &columns {
-                let w = if in_registers {
-                    Operand::Reg(self.scratch(index))
-                } else {
-                    self.operand(column.span(), weights(offset), self.scratch(1))
-                };
-                let acc = self.acc(pixel, index);
-                self.asm.arithmetic(Op::MulAdd, column.lanes, acc, x, w);
+            let x = Operand::Broadcast(self.input(pixel, i64::from(tap.input)));
+            for (slot, column) in columns.iter().enumerate() {
+                let (acc, w) = (self.acc(pixel, column.index), self.scratch(slot));
+                self.asm
+                    .arithmetic(Op::MulAdd, column.span.lanes, acc, w, x);
             }
         }
     }
 
-    fn lanes_tap(&mut self, tap: i64, row: i64) {
+    /// Weights in registers, scalars broadcast to the registers that are left, in turn.
+    fn weights_in_registers(&mut self, tap: &Tap, columns: &[Weights]) {
+        for (slot, column) in columns.iter().enumerate() {
+            self.asm.load(column.span, self.scratch(slot), column.from);
+        }
+        let free = self.scratch_count() - columns.len();
+        for pixel in 0..self.tile.pixels.len() {
+            let x = self.scratch(columns.len() + pixel % free);
+            let from = self.input(pixel, i64::from(tap.input));
+            self.asm.broadcast(self.widest(), x, from);
+            for (slot, column) in columns.iter().enumerate() {
+                let (acc, w) = (
+                    self.acc(pixel, column.index),
+                    Operand::Reg(self.scratch(slot)),
+                );
+                self.asm
+                    .arithmetic(Op::MulAdd, column.span.lanes, acc, x, w);
+            }
+        }
+    }
+
+    /// Weights as operands of the multiply-adds: when there are no registers for them, or a single pixel.
+    fn weights_in_memory(&mut self, tap: &Tap, columns: &[Weights]) {
+        for pixel in 0..self.tile.pixels.len() {
+            let (x, spare) = (self.scratch(0), self.scratch(1));
+            let from = self.input(pixel, i64::from(tap.input));
+            self.asm.broadcast(self.widest(), x, from);
+            for column in columns {
+                let w = self.operand(column.span, column.from, spare);
+                let acc = self.acc(pixel, column.index);
+                self.asm
+                    .arithmetic(Op::MulAdd, column.span.lanes, acc, x, w);
+            }
+        }
+    }
+
+    fn lanes_tap(&mut self, tap: &Tap) {
         let (w, spare) = (self.scratch(0), self.scratch(1));
         for (index, column, offset) in self.columns() {
+            let offset = i64::from(tap.weights) + offset;
             self.asm.load(
                 column.span(),
                 w,
                 Address {
                     pointer: Pointer::Weights,
-                    offset: row + offset,
+                    offset,
                 },
             );
             for pixel in 0..self.tile.pixels.len() {
-                let from = self.input(pixel, tap + i64::from(column.input));
+                let from = self.input(pixel, i64::from(tap.input) + i64::from(column.input));
                 let x = self.operand(column.span(), from, spare);
                 let acc = self.acc(pixel, index);
                 self.asm.arithmetic(Op::MulAdd, column.lanes, acc, w, x);
