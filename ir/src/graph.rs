@@ -4,6 +4,7 @@
 //! never reused, and operand slots are explicit. A node is an input, a constant, or an operator; a [`Value`] is one output of a
 //! node. Types are inferred when a node is added, so a graph that exists is typed.
 
+mod consistency;
 mod equality;
 
 use crate::attrs::Attrs;

@@ -22,6 +22,7 @@ pub mod spelling;
 pub mod tensor;
 pub mod text;
 pub mod types;
+pub mod verify;
 
 pub use attrs::{AttrValue, Attrs};
 pub use class::Semantics;

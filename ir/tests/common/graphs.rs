@@ -131,7 +131,12 @@ fn add(
     };
     let mut inputs = inputs;
     let float = g.ty(x).dtype == DType::F32 && g.ty(y).dtype == DType::F32;
-    if outputs == 1 && float && b % 3 == 0 {
+    let shape = g
+        .infer(&op, &inputs, outputs, "")
+        .ok()?
+        .swap_remove(0)
+        .shape;
+    if outputs == 1 && float && g.ty(y).shape == shape && b % 3 != 0 {
         let r = Ex::arg(0, DType::F32).unary(UnaryOp::ALL[a % 21]) * (n as f64 / 3.0);
         let expr = (r + Ex::arg(1, DType::F32)).finish();
         inputs.push(Some(y));
