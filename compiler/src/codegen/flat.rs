@@ -26,7 +26,7 @@ pub struct Blob {
 /// # Errors
 /// See [`compile`].
 pub fn blob(sources: &[Source<'_>], level: CpuLevel) -> Result<Blob, CodegenError> {
-    let mut module = FlatModule::new(isa(level, true)?);
+    let mut module = FlatModule::new(isa(level)?);
     let ids = compile(&mut module, sources, level)?;
     module.finish(&ids).map_err(CodegenError::module)
 }

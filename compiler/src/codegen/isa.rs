@@ -5,16 +5,17 @@ use cnnc_runtime::CpuLevel;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
-/// Cranelift's target for a level: x86-64, System V; position-independent code unless it stays where it is made.
+/// Cranelift's target for a level: x86-64, System V. All names a function refers to lie in its own module, so references are relative
+/// to the instruction and code is position-independent without `is_pic`, which would ask for a global offset table.
 ///
 /// # Errors
 /// When Cranelift was built without the x86-64 back end.
-pub fn isa(level: CpuLevel, position_independent: bool) -> Result<OwnedTargetIsa, CodegenError> {
+pub fn isa(level: CpuLevel) -> Result<OwnedTargetIsa, CodegenError> {
     let mut flags = settings::builder();
     let on = |yes: bool| if yes { "true" } else { "false" };
     for (name, value) in [
         ("opt_level", "speed"),
-        ("is_pic", on(position_independent)),
+        ("is_pic", "false"),
         ("enable_verifier", on(cfg!(debug_assertions))),
         // Generated functions are leaves of the runtime's threads: no unwinding passes through them.
         ("unwind_info", "false"),

@@ -3,16 +3,21 @@
 
 use super::{CodegenError, Source, compile, isa::isa};
 use cnnc_runtime::{Code, CpuLevel};
-use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use std::sync::Mutex;
+
+/// Address space set aside for a module: code and tables must lie within reach of each other. It is not memory until it is used.
+const RESERVED: usize = 256 << 20;
 
 /// Compiles the sources into this process, in the form the runtime takes.
 ///
 /// # Errors
 /// See [`compile`]; also when no executable memory is to be had.
 pub fn jit(sources: &[Source<'_>], level: CpuLevel) -> Result<Code, CodegenError> {
-    let builder = JITBuilder::with_isa(isa(level, false)?, default_libcall_names());
+    let mut builder = JITBuilder::with_isa(isa(level)?, default_libcall_names());
+    let reserved = ArenaMemoryProvider::new_with_size(RESERVED).map_err(CodegenError::setting)?;
+    builder.memory_provider(Box::new(reserved));
     let mut module = JITModule::new(builder);
     let ids = compile(&mut module, sources, level)?;
     module

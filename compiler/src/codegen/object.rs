@@ -14,7 +14,7 @@ pub fn object(
     level: CpuLevel,
     name: &str,
 ) -> Result<Vec<u8>, CodegenError> {
-    let builder = ObjectBuilder::new(isa(level, true)?, name, default_libcall_names())
+    let builder = ObjectBuilder::new(isa(level)?, name, default_libcall_names())
         .map_err(CodegenError::module)?;
     let mut module = ObjectModule::new(builder);
     compile(&mut module, sources, level)?;

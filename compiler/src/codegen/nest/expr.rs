@@ -238,6 +238,8 @@ impl Eval<'_, '_, '_> {
             }
             UnaryOp::Exp if single => self.ops.exp_f32(v),
             UnaryOp::Tanh if single => self.ops.tanh_f32(v),
+            UnaryOp::Log if single => self.ops.log_f32(v),
+            UnaryOp::Erf if single => self.ops.erf_f32(v),
             // `Not` is no operation on floats.
             UnaryOp::Not => v,
             _ => self.call_lanes(table_function(op, single), &[v]),

@@ -1,8 +1,8 @@
 //! Transcendental functions as straight-line code, the same for scalars and vectors, so that the tail of a loop has the bits its body
 //! would have had.
 //!
-//! The polynomials are those of Cephes (Moshier, *Methods and Programs for Mathematical Functions*): within 2 ulp for `exp`, 3 ulp
-//! for `tanh`.
+//! The polynomials of `exp`, `log` and `tanh` are those of Cephes (Moshier, *Methods and Programs for Mathematical Functions*), those of
+//! `erf` are Juffa's: within 2 ulp, `tanh` within 3.
 
 use super::value::Ops;
 use cranelift_codegen::ir::condcodes::FloatCC;
@@ -121,6 +121,112 @@ impl Ops<'_, '_> {
         let near = self.builder.ins().fadd(p, x);
         let limit = self.float_like(x, 0.625);
         self.pick_where(FloatCC::LessThan, (magnitude, limit), near, far)
+    }
+
+    /// `ln x` for f32: `e ln 2 + ln m` with `x = 2^e m`, `m` in `sqrt(1/2)..sqrt(2)`, and a polynomial in `m - 1`.
+    pub fn log_f32(&mut self, x: Value) -> Value {
+        let float = self.type_of(x);
+        let ints = self.int_type_like(x);
+        // Subnormal numbers are made normal first.
+        let tiny = self.float_like(x, f64::from(f32::MIN_POSITIVE));
+        let scaled = self.mul_const(x, 8_388_608.0);
+        let normal = self.pick_where(FloatCC::LessThan, (x, tiny), scaled, x);
+        let bits = self.reinterpret(ints, normal);
+        let exponent = self.builder.ins().ushr_imm_u(bits, 23);
+        let exponent = self.builder.ins().fcvt_from_sint(float, exponent);
+        let [unscaled, rescaled] = [-126.0, -149.0].map(|c| self.float_like(x, c));
+        let origin = self.pick_where(FloatCC::LessThan, (x, tiny), rescaled, unscaled);
+        let e = self.builder.ins().fadd(exponent, origin);
+        let mask = self.int_like(bits, 0x007f_ffff);
+        let half = self.int_like(bits, 0x3f00_0000);
+        let m = self.builder.ins().band(bits, mask);
+        let m = self.builder.ins().bor(m, half);
+        let m = self.reinterpret(float, m);
+        // m in 1/2..1: below sqrt(1/2) it is doubled.
+        let limit = self.float_like(x, std::f64::consts::FRAC_1_SQRT_2);
+        let doubled = self.builder.ins().fadd(m, m);
+        let less = self.add_const(e, -1.0);
+        let e = self.pick_where(FloatCC::LessThan, (m, limit), less, e);
+        let m = self.pick_where(FloatCC::LessThan, (m, limit), doubled, m);
+        let m = self.add_const(m, -1.0);
+        let sum = self.log_of_one_plus(m, e);
+        self.log_special(x, sum)
+    }
+
+    /// `ln(1 + m) + e ln 2` for `m` around 0.
+    fn log_of_one_plus(&mut self, m: Value, e: Value) -> Value {
+        let square = self.builder.ins().fmul(m, m);
+        let p = self.polynomial(
+            m,
+            &[
+                7.037_683_629_2e-2,
+                -1.151_461_031e-1,
+                1.167_699_874e-1,
+                -1.242_014_084_6e-1,
+                1.424_932_278_7e-1,
+                -1.666_805_766_5e-1,
+                2.000_071_476_5e-1,
+                -2.499_999_399_3e-1,
+                3.333_333_117_4e-1,
+            ],
+        );
+        let p = self.builder.ins().fmul(p, m);
+        let p = self.builder.ins().fmul(p, square);
+        let low = self.mul_const(e, -2.121_944_4e-4);
+        let p = self.builder.ins().fadd(p, low);
+        let half = self.mul_const(square, 0.5);
+        let p = self.builder.ins().fsub(p, half);
+        let sum = self.builder.ins().fadd(m, p);
+        let high = self.mul_const(e, 0.693_359_375);
+        self.builder.ins().fadd(sum, high)
+    }
+
+    /// The logarithm where `x` is no positive finite number.
+    fn log_special(&mut self, x: Value, result: Value) -> Value {
+        let [zero, infinity, lowest, nan] =
+            [0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(|c| self.float_like(x, c));
+        let result = self.pick_where(FloatCC::Equal, (x, infinity), x, result);
+        let result = self.pick_where(FloatCC::Equal, (x, zero), lowest, result);
+        self.pick_where(FloatCC::UnorderedOrLessThan, (x, zero), nan, result)
+    }
+
+    /// `erf x` for f32: an odd polynomial near zero, `1 - e^-p(|x|)` with x's sign elsewhere.
+    pub fn erf_f32(&mut self, x: Value) -> Value {
+        let t = self.builder.ins().fabs(x);
+        let p = self.polynomial(
+            t,
+            &[
+                -1.728_534_7e-5,
+                3.831_971_26e-4,
+                -3.883_964_38e-3,
+                2.425_462_19e-2,
+                -1.067_778_77e-1,
+                -6.348_466_87e-1,
+                -1.287_175_12e-1,
+                0.0,
+            ],
+        );
+        let p = self.builder.ins().fsub(p, t);
+        let power = self.exp_f32(p);
+        let one = self.float_like(x, 1.0);
+        let far = self.builder.ins().fsub(one, power);
+        let far = self.copy_sign(far, x);
+        let square = self.builder.ins().fmul(x, x);
+        let q = self.polynomial(
+            square,
+            &[
+                -5.967_617_03e-4,
+                4.991_194_23e-3,
+                -2.676_813_49e-2,
+                1.128_199_25e-1,
+                -3.761_253_36e-1,
+                1.283_791_66e-1,
+            ],
+        );
+        let q = self.builder.ins().fmul(q, x);
+        let near = self.builder.ins().fadd(q, x);
+        let limit = self.float_like(x, 0.927_734_375);
+        self.pick_where(FloatCC::LessThan, (t, limit), near, far)
     }
 
     /// A non-negative `magnitude` (or NaN) with the sign of `sign`.

@@ -4,6 +4,7 @@ use crate::layout::{HALO, Placed, place, unplace};
 use cnnc::codegen::{Source, flat, jit};
 use cnnc::kernel::nest::{self, Nest};
 use cnnc::memory::view::View;
+use cnnc::select::Tiled;
 use cnnc_ir::interp::{Interpreter, Precision, distance};
 use cnnc_ir::{AttrValue, DType, Ex, Graph, Layout, NodeId, OpKind, Semantics, Tensor, TensorType};
 use cnnc_runtime::{
@@ -76,17 +77,46 @@ pub const SETUP: Setup = Setup {
     in_process: false,
 };
 
-/// Compiles nests that compute `shape` from the inputs and runs them. Operand 0 and operands of its shape may be blocked.
+/// A step to compile.
+pub enum Work {
+    Nest(Nest),
+    Tiled(Tiled),
+}
+
+impl Work {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Work::Nest(nest) => Source::Nest(nest),
+            Work::Tiled(tiled) => Source::Tiled(tiled),
+        }
+    }
+}
+
+/// Compiles nests and runs them; see [`run_work`].
 pub fn run_nests(
     setup: Setup,
     inputs: &[Tensor],
     output: &Tensor,
     nests: impl FnOnce(&[View], &View) -> Vec<Nest>,
 ) -> Tensor {
-    let mut at = 0u64;
+    run_work(setup, inputs, output, Vec::new(), |views, out| {
+        nests(views, out).into_iter().map(Work::Nest).collect()
+    })
+}
+
+/// Compiles steps that compute a value like `output` from the inputs and the weights, and runs them. The first operand and those of
+/// its shape may be blocked.
+pub fn run_work(
+    setup: Setup,
+    inputs: &[Tensor],
+    output: &Tensor,
+    weights: Vec<u8>,
+    work: impl FnOnce(&[View], &View) -> Vec<Work>,
+) -> Tensor {
+    let mut arena_bytes = 0u64;
     let mut next = |t: &Tensor, blocked: bool| {
-        let placed = place(t, blocked, at);
-        at = (at + placed.bytes.len() as u64).next_multiple_of(64);
+        let placed = place(t, blocked, arena_bytes);
+        arena_bytes = (arena_bytes + placed.bytes.len() as u64).next_multiple_of(64);
         placed
     };
     let shape = inputs.first().map(Tensor::shape);
@@ -96,72 +126,78 @@ pub fn run_nests(
         .collect();
     let out = next(output, setup.blocked_output);
     let views: Vec<View> = placed.iter().map(|p| p.view.clone()).collect();
-    let nests = nests(&views, &out.view);
-    let sources: Vec<Source> = nests.iter().map(Source::Nest).collect();
-    let port = |name: String, p: &Placed| {
-        let interior = match p.view.layout {
-            Layout::Plain => 0,
-            Layout::Blocked { .. } => {
-                let s = &p.view.strides;
-                (HALO as i64 * (s[2] + s[3])) as u64 * p.view.dtype.size() as u64
-            }
-        };
-        let location = Location {
-            space: cnnc_runtime::Space::Arena,
-            offset: p.view.offset - interior,
-        };
-        Port {
-            name,
-            operand: Operand::dense(runtime_type(p.view.dtype), &p.dims, location),
-        }
-    };
-    let steps = sources.iter().enumerate().map(|(k, s)| Step {
-        label: nests[k].label.clone(),
-        kind: StepKind::Native {
-            entry: k as u32,
-            chunks: s.chunks(),
-        },
-    });
+    let work = work(&views, &out.view);
+    let sources: Vec<Source> = work.iter().map(Work::source).collect();
+    let inputs = placed.iter().enumerate();
     let program = Program {
         name: "test".to_owned(),
         producer: "test".to_owned(),
         cpu: setup.level,
-        inputs: placed
-            .iter()
-            .enumerate()
-            .map(|(k, p)| port(format!("x{k}"), p))
-            .collect(),
+        inputs: inputs.map(|(k, p)| port(format!("x{k}"), p)).collect(),
         outputs: vec![port("y".to_owned(), &out)],
         states: Vec::new(),
-        arena_bytes: at,
+        arena_bytes,
         scratch_bytes: 0,
         state_bytes: 0,
         extents: Vec::new(),
-        steps: steps.collect(),
+        steps: steps(&sources),
     };
-    let code = if setup.in_process {
-        jit::jit(&sources, setup.level).expect("the nests compile")
-    } else {
-        let blob = flat::blob(&sources, setup.level).expect("the nests compile");
-        Code::Blob {
-            bytes: blob.bytes,
-            entries: blob.entries,
-        }
-    };
-    let model = Model::from_parts(program, Vec::<u8>::new(), code).expect("the program is valid");
+    let code = code(setup, &sources);
+    let model = Model::from_parts(program, weights, code).expect("the program is valid");
     let mut session = model.session(setup.threads).expect("a session starts");
-    let names: Vec<String> = (0..placed.len()).map(|k| format!("x{k}")).collect();
-    for (p, name) in placed.iter().zip(&names) {
+    for (k, p) in placed.iter().enumerate() {
         let dims: Vec<usize> = p.dims.iter().map(|&n| n as usize).collect();
-        let view =
-            TensorView::from_bytes(runtime_type(p.view.dtype), &dims, &p.bytes).expect("bytes fit");
+        let dtype = runtime_type(p.view.dtype);
+        let view = TensorView::from_bytes(dtype, &dims, &p.bytes).expect("bytes fit");
         session
-            .set_input(name, view)
+            .set_input(&format!("x{k}"), view)
             .expect("the input is accepted");
     }
     session.run().expect("the program runs");
     let result = session.fetch_output("y").expect("the output exists");
     unplace(result.bytes(), output, setup.blocked_output)
+}
+
+fn port(name: String, p: &Placed) -> Port {
+    let interior = match p.view.layout {
+        Layout::Plain => 0,
+        Layout::Blocked { .. } => {
+            let s = &p.view.strides;
+            (HALO as i64 * (s[2] + s[3])) as u64 * p.view.dtype.size() as u64
+        }
+    };
+    let location = Location {
+        space: cnnc_runtime::Space::Arena,
+        offset: p.view.offset - interior,
+    };
+    Port {
+        name,
+        operand: Operand::dense(runtime_type(p.view.dtype), &p.dims, location),
+    }
+}
+
+fn steps(sources: &[Source<'_>]) -> Vec<Step> {
+    let numbered = sources.iter().enumerate();
+    numbered
+        .map(|(k, source)| Step {
+            label: format!("step {k}"),
+            kind: StepKind::Native {
+                entry: k as u32,
+                chunks: source.chunks(),
+            },
+        })
+        .collect()
+}
+
+fn code(setup: Setup, sources: &[Source<'_>]) -> Code {
+    if setup.in_process {
+        return jit::jit(sources, setup.level).expect("the steps compile");
+    }
+    let blob = flat::blob(sources, setup.level).expect("the steps compile");
+    Code::Blob {
+        bytes: blob.bytes,
+        entries: blob.entries,
+    }
 }
 
 /// Holds one operator against the interpreter.

@@ -1,0 +1,13 @@
+//! Machine code against the interpreter: loop nests of every class, tile plans, element types, plain and blocked layouts, one
+//! thread and several.
+
+mod code;
+mod contractions;
+mod elementwise;
+mod harness;
+mod layout;
+mod movements;
+mod numbers;
+mod reductions;
+mod scalars;
+mod tiles;
