@@ -4,7 +4,7 @@
 //! * V4 arity, attributes and element types are as the operator's schema has them.
 //! * V5 stated types are the inferred ones, layout aside. (A stated symbol may stand for an extent that became known, and symbols
 //!   may be called otherwise.)
-//! * V6 only floats of rank 4 have a blocked layout, and its block is not empty.
+//! * V6 only values of rank 4 have a blocked layout, and its block is not empty.
 //! * V7 an epilogue follows an operator with one result, and its operands broadcast to that result.
 //! * V8 bodies take what their operator captures, and keep the invariants themselves.
 //! * V9 constants are of their types. V10 graph outputs have distinct names. V11 expressions are well formed.
@@ -127,7 +127,7 @@ impl Checker<'_> {
 
     fn layout(&mut self, node: &Node, ty: &TensorType) {
         if let Layout::Blocked { block, .. } = ty.layout
-            && (block == 0 || ty.rank() != 4 || !ty.dtype.is_float())
+            && (block == 0 || ty.rank() != 4)
         {
             self.report(
                 6,

@@ -123,9 +123,6 @@ fn add(
     if !fits(g, kind, &attrs, &inputs, outputs) {
         return None;
     }
-    if kind == OpKind::Reorder && !g.ty(x).dtype.is_float() {
-        return None;
-    }
     let mut op = Op {
         kind,
         attrs,
@@ -150,11 +147,7 @@ fn add(
     let new: Vec<Value> = (0..outputs as u32)
         .map(|slot| Value { node: id, slot })
         .collect();
-    if g.ty(new[0]).rank() == 4
-        && g.ty(new[0]).dtype.is_float()
-        && b % 5 == 0
-        && kind != OpKind::Reorder
-    {
+    if g.ty(new[0]).rank() == 4 && b % 5 == 0 && kind != OpKind::Reorder {
         g.set_layout(
             new[0],
             Layout::Blocked {
