@@ -19,6 +19,7 @@ mod elementwise;
 mod erf;
 mod expr;
 mod index;
+mod matmul;
 mod movement;
 mod recurrent;
 mod reduce;

@@ -19,6 +19,7 @@
 //! Deliberately absent: sugar of any kind. What a person should write less of belongs into the model builders.
 
 mod base64;
+mod cursor;
 mod error;
 mod lex;
 mod operand;

@@ -3,7 +3,8 @@
 //! One plane (or row) of the result is accumulated at a time; the innermost loop is `acc += w * x` along the last axis.
 
 use super::Fault;
-use super::array::{Array, Data, Element, broadcast_offsets};
+use super::array::{Array, Data, Element};
+use super::matmul::{Matrices, matmul};
 use super::run::{Operands, Run, operand, optional};
 use crate::class::{Contract, Conv, ConvTranspose};
 use crate::types::{DType, dense_strides};
@@ -247,7 +248,8 @@ impl Segment {
     }
 }
 
-fn axpy<T: Element>(acc: &mut [T], x: &[T], weight: T) {
+/// `acc += weight * x`, the loop everything here comes down to.
+pub fn axpy<T: Element>(acc: &mut [T], x: &[T], weight: T) {
     for (a, &v) in acc.iter_mut().zip(x) {
         *a = a.add(v.mul(weight));
     }
@@ -330,88 +332,4 @@ impl DivCeil for i64 {
     fn div_ceil_by(self, divisor: i64) -> i64 {
         (self as u64).div_ceil(divisor as u64) as i64
     }
-}
-
-/// The last two axes of an operand as row-major matrices.
-struct Matrices<T> {
-    lead: Vec<usize>,
-    rows: usize,
-    cols: usize,
-    data: Vec<T>,
-}
-
-impl<T: Element> Matrices<T> {
-    fn new((x, data): (&Array, &[T]), transpose: bool) -> Result<Matrices<T>, Fault> {
-        let Some((lead, &[rows, cols])) = x.shape.split_last_chunk::<2>() else {
-            return Err(Fault::Invalid(format!(
-                "an operand of shape {:?} holds no matrices",
-                x.shape
-            )));
-        };
-        let lead = lead.to_vec();
-        if !transpose {
-            return Ok(Matrices {
-                lead,
-                rows,
-                cols,
-                data: data.to_vec(),
-            });
-        }
-        let mut swapped = Vec::with_capacity(data.len());
-        for matrix in data.chunks((rows * cols).max(1)) {
-            for c in 0..cols {
-                swapped.extend((0..rows).map(|r| matrix[r * cols + c]));
-            }
-        }
-        Ok(Matrices {
-            lead,
-            rows: cols,
-            cols: rows,
-            data: swapped,
-        })
-    }
-
-    fn at(&self, i: usize) -> &[T] {
-        let size = self.rows * self.cols;
-        &self.data[i * size..(i + 1) * size]
-    }
-}
-
-fn matmul<T: Element>(
-    a: &Matrices<T>,
-    b: &Matrices<T>,
-    shape: &[usize],
-    out: &mut [T],
-) -> Result<(), Fault> {
-    let lead = shape
-        .split_last_chunk::<2>()
-        .filter(|(_, s)| **s == [a.rows, b.cols]);
-    let Some((lead, _)) = lead.filter(|(lead, _)| {
-        use super::array::broadcasts_to;
-        a.cols == b.rows && broadcasts_to(&a.lead, lead) && broadcasts_to(&b.lead, lead)
-    }) else {
-        return Err(Fault::Invalid(format!(
-            "matrices of {}x{} and {}x{} do not give shape {shape:?}",
-            a.rows, a.cols, b.rows, b.cols
-        )));
-    };
-    let size = a.rows * b.cols;
-    if size == 0 {
-        return Ok(());
-    }
-    let offsets = broadcast_offsets(&a.lead, lead)
-        .into_iter()
-        .zip(broadcast_offsets(&b.lead, lead));
-    for (out, (ia, ib)) in out.chunks_mut(size).zip(offsets) {
-        let (a_matrix, b_matrix) = (a.at(ia), b.at(ib));
-        for (row, acc) in out.chunks_mut(b.cols).enumerate() {
-            for (k, &weight) in a_matrix[row * a.cols..(row + 1) * a.cols]
-                .iter()
-                .enumerate()
-            {
-                axpy(acc, &b_matrix[k * b.cols..(k + 1) * b.cols], weight);
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Parsing: types, tensors, attribute values, expressions.
 
 use super::base64;
+use super::cursor::{Mistake, Parser};
 use super::lex::Kind;
-use super::parse::{Mistake, Parser};
 use crate::attrs::{AttrKind, AttrValue};
 use crate::expr::{BinaryOp, ExprOp, Inst, Literal, ScalarExpr, UnaryOp};
 use crate::spelling::hint;
