@@ -17,8 +17,8 @@ use cnnc_runtime::Env;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, Function, GlobalValueData, InstBuilder, MemFlagsData,
-    UserExternalName, UserFuncName, Value, immediates::Imm64,
+    ExtFuncData, ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, InstBuilder,
+    MemFlagsData, UserExternalName, UserFuncName, Value, immediates::Imm64,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch};
 use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module};
@@ -68,7 +68,18 @@ pub(super) fn build(tiled: &Tiled, tiles: &Tiles<'_>, table: Option<DataId>) -> 
         .collect();
     let table = table.map(|id| import_table(&mut function, id));
     let mut context = FunctionBuilderContext::new();
-    let mut builder = FunctionBuilder::new(&mut function, &mut context);
+    let builder = FunctionBuilder::new(&mut function, &mut context);
+    emit(builder, tiled, &callees, table);
+    function
+}
+
+/// The loop over calls.
+fn emit(
+    mut builder: FunctionBuilder<'_>,
+    tiled: &Tiled,
+    callees: &[FuncRef],
+    table: Option<GlobalValue>,
+) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -96,15 +107,13 @@ pub(super) fn build(tiled: &Tiled, tiles: &Tiles<'_>, table: Option<DataId>) -> 
     let more = builder.ins().icmp(IntCC::UnsignedLessThan, call, hi);
     builder.ins().brif(more, body, &[], done, &[]);
     builder.switch_to_block(body);
-    one_call(&mut builder, tiled, &callees, operands, table, call);
+    one_call(&mut builder, tiled, callees, operands, table, call);
     let next = builder.ins().iadd_imm_s(call, 1);
     builder.ins().jump(head, &[next.into()]);
     builder.switch_to_block(done);
     builder.ins().return_(&[]);
     // `finalize` would add nothing: it spills values of stack maps, of which there are none.
     builder.seal_all_blocks();
-    drop(builder);
-    function
 }
 
 /// Computes the operands of one call and calls its tile.
@@ -215,7 +224,7 @@ fn import_tile(function: &mut Function, id: FuncId) -> FuncRef {
 }
 
 /// What `Module::declare_data_in_func` does, without the module.
-fn import_table(function: &mut Function, id: DataId) -> cranelift_codegen::ir::GlobalValue {
+fn import_table(function: &mut Function, id: DataId) -> GlobalValue {
     let name = function.declare_imported_user_function(UserExternalName {
         namespace: 1,
         index: id.as_u32(),

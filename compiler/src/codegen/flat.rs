@@ -1,6 +1,9 @@
 //! One position-independent blob: functions on cache lines, read-only data behind them, every reference relative to the
 //! instruction that makes it and resolved here. It runs wherever it is mapped.
 
+// The size of its error is Cranelift's choice.
+#![allow(clippy::result_large_err)]
+
 use super::{CodegenError, Source, compile, isa::isa};
 use cnnc_runtime::CpuLevel;
 use cranelift_codegen::Context;
@@ -64,22 +67,8 @@ impl FlatModule {
     /// When something refers to what is not defined, or does so in another way than relative to itself.
     pub fn finish(self, entries: &[FuncId]) -> ModuleResult<Blob> {
         let mut bytes = Vec::new();
-        let mut place = |piece: &Piece| {
-            let at = bytes.len().next_multiple_of(piece.align.max(1));
-            bytes.resize(at, PADDING);
-            bytes.extend_from_slice(&piece.bytes);
-            at
-        };
-        let functions: BTreeMap<FuncId, usize> = self
-            .functions
-            .iter()
-            .map(|(&id, piece)| (id, place(piece)))
-            .collect();
-        let data: BTreeMap<DataId, usize> = self
-            .data
-            .iter()
-            .map(|(&id, piece)| (id, place(piece)))
-            .collect();
+        let functions = lay_out(&mut bytes, &self.functions);
+        let data = lay_out(&mut bytes, &self.data);
         let address = |target: &ModuleRelocTarget| match target {
             ModuleRelocTarget::User { namespace: 0, .. } => {
                 functions.get(&FuncId::from_name(target)).copied()
@@ -98,13 +87,11 @@ impl FlatModule {
                 link(&mut bytes, functions[id], relocation, target)?;
             }
         }
-        let entries = entries
-            .iter()
-            .map(|id| match functions.get(id) {
-                Some(&at) => Ok(at as u64),
-                None => Err(ModuleError::Undeclared(id.to_string())),
-            })
-            .collect::<ModuleResult<_>>()?;
+        let entry = |id: &FuncId| match functions.get(id) {
+            Some(&at) => Ok(at as u64),
+            None => Err(ModuleError::Undeclared(id.to_string())),
+        };
+        let entries = entries.iter().map(entry).collect::<ModuleResult<_>>()?;
         Ok(Blob { bytes, entries })
     }
 
@@ -120,6 +107,23 @@ impl FlatModule {
         }
         Ok(())
     }
+}
+
+/// Appends the pieces in the order of their numbers; returns where each begins.
+fn lay_out<Id: Copy + Ord>(
+    bytes: &mut Vec<u8>,
+    pieces: &BTreeMap<Id, Piece>,
+) -> BTreeMap<Id, usize> {
+    let mut place = |piece: &Piece| {
+        let at = bytes.len().next_multiple_of(piece.align.max(1));
+        bytes.resize(at, PADDING);
+        bytes.extend_from_slice(&piece.bytes);
+        at
+    };
+    pieces
+        .iter()
+        .map(|(&id, piece)| (id, place(piece)))
+        .collect()
 }
 
 fn unresolved(relocation: &ModuleReloc) -> ModuleError {

@@ -4,10 +4,12 @@
 //! branch where they cannot, and one loop is vectorised: the innermost parallel one, or the innermost reduction. Only CLIF that
 //! WebAssembly exercises too is used. Deliberately absent: tiling and caches; what needs them is a tile.
 
+mod accumulate;
 mod binary;
 mod convert;
 mod element;
 mod expr;
+mod guards;
 mod levels;
 mod math;
 mod shape;
@@ -43,18 +45,21 @@ pub fn build(nest: &Nest, rounding: bool) -> Function {
     let nest = as_bits(nest);
     let mut function = Function::with_name_signature(UserFuncName::default(), step_signature());
     let mut context = FunctionBuilderContext::new();
-    let mut builder = FunctionBuilder::new(&mut function, &mut context);
+    let builder = FunctionBuilder::new(&mut function, &mut context);
+    emit(&nest, builder, rounding);
+    function
+}
+
+fn emit(nest: &Nest, mut builder: FunctionBuilder<'_>, rounding: bool) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let [env, lo, hi] = std::array::from_fn(|k| builder.block_params(entry)[k]);
-    let mut emitter = Emitter::new(&nest, builder, env, rounding);
+    let mut emitter = Emitter::new(nest, builder, env, rounding);
     emitter.chunks(lo, hi);
     emitter.builder.ins().return_(&[]);
     // `finalize` would add nothing: it spills values of stack maps, of which there are none.
     emitter.builder.seal_all_blocks();
-    drop(emitter);
-    function
 }
 
 /// A nest that only moves elements moves them as unsigned integers: no conversion, any width of vector.

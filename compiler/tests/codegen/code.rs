@@ -14,7 +14,7 @@ fn blob_and_process_give_the_same_bits() {
     let x = numbers.fractions(DType::F32, &[5, 333]);
     let expr = Ex::arg(0, DType::F32).sigmoid().erf().finish();
     let run = |setup: Setup| {
-        run_nests(setup, &[x.clone()], &x, |views, out| {
+        run_nests(setup, std::slice::from_ref(&x), &x, |views, out| {
             nest::elementwise(&expr, views, out).expect("lowers")
         })
         .bytes()

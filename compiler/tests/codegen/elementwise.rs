@@ -42,7 +42,7 @@ fn sources_know_their_coordinates() {
         SETUP,
         OpKind::Map,
         &map_attrs(&value),
-        &[shape.clone()],
+        std::slice::from_ref(&shape),
         0.0,
     );
 }

@@ -19,7 +19,7 @@ fn movements_match() {
             check(
                 OpKind::Transpose,
                 &[("perm", ints(perm))],
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 0.0,
             );
         }
@@ -38,7 +38,7 @@ fn movements_reach_blocked_values() {
     let mut numbers = Numbers(15);
     for channels in [16, 48, 19] {
         let x = numbers.whole(DType::F32, &[2, channels, 5, 6], 9);
-        check_layouts(OpKind::Identity, &[], &[x.clone()], 0.0);
+        check_layouts(OpKind::Identity, &[], std::slice::from_ref(&x), 0.0);
         let setup = Setup {
             blocked_input: true,
             ..SETUP
@@ -47,11 +47,11 @@ fn movements_reach_blocked_values() {
             setup,
             OpKind::Transpose,
             &[("perm", ints(&[0, 2, 3, 1]))],
-            &[x.clone()],
+            std::slice::from_ref(&x),
             0.0,
         );
         if channels % 16 == 0 {
-            check_with(setup, OpKind::Flatten, &[], &[x.clone()], 0.0);
+            check_with(setup, OpKind::Flatten, &[], std::slice::from_ref(&x), 0.0);
             check_layouts(
                 OpKind::Concat,
                 &[("axis", AttrValue::Int(1))],
@@ -101,7 +101,7 @@ fn views_reach_outside_their_input() {
             })
             .collect();
         let expected = Tensor::from_f64(DType::F32, &[9, 11], &values);
-        let found = run_nests(SETUP, &[x.clone()], &expected, |views, out| {
+        let found = run_nests(SETUP, std::slice::from_ref(&x), &expected, |views, out| {
             nest::movement(&class, views, out).expect("lowers")
         });
         assert_eq!(found.to_f64(), expected.to_f64(), "{class:?}");

@@ -63,7 +63,7 @@ fn positions_of_extremes_match() {
                         ("axis", AttrValue::Int(axis)),
                         ("select_last_index", AttrValue::Int(last)),
                     ];
-                    check(kind, &attrs, &[x.clone()], 0.0);
+                    check(kind, &attrs, std::slice::from_ref(&x), 0.0);
                 }
             }
         }
@@ -86,13 +86,13 @@ fn windows_match() {
                 ("pads", ints(pads)),
                 ("dilations", ints(dilations)),
             ];
-            check_layouts(OpKind::MaxPool, &attrs, &[x.clone()], 0.0);
+            check_layouts(OpKind::MaxPool, &attrs, std::slice::from_ref(&x), 0.0);
             for count_pad in [0, 1] {
                 let mut attrs = attrs.to_vec();
                 attrs.push(("count_include_pad", AttrValue::Int(count_pad)));
-                check_layouts(OpKind::AveragePool, &attrs, &[x.clone()], 1e-6);
+                check_layouts(OpKind::AveragePool, &attrs, std::slice::from_ref(&x), 1e-6);
             }
-            check_layouts(OpKind::LpPool, &attrs, &[x.clone()], 1e-6);
+            check_layouts(OpKind::LpPool, &attrs, std::slice::from_ref(&x), 1e-6);
         }
     }
 }

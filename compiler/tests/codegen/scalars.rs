@@ -86,7 +86,12 @@ fn float_functions_match_on_ordinary_and_special_numbers() {
         };
         for op in UnaryOp::ALL.into_iter().filter(|&o| o != UnaryOp::Not) {
             let value = Ex::arg(0, dtype).unary(op);
-            check(OpKind::Map, &map_attrs(&value), &[x.clone()], tolerance);
+            check(
+                OpKind::Map,
+                &map_attrs(&value),
+                std::slice::from_ref(&x),
+                tolerance,
+            );
         }
     }
 }
@@ -176,7 +181,7 @@ fn casts_saturate_and_wrap() {
             check(
                 OpKind::Map,
                 &map_attrs(&Ex::arg(0, from).cast(to)),
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 0.0,
             );
         }
@@ -186,7 +191,7 @@ fn casts_saturate_and_wrap() {
         check(
             OpKind::Map,
             &map_attrs(&Ex::arg(0, DType::I64).cast(to)),
-            &[x.clone()],
+            std::slice::from_ref(&x),
             0.0,
         );
     }
@@ -215,6 +220,11 @@ fn maximum_and_minimum_propagate_nan() {
         );
         let constant = Ex::arg(0, DType::F32);
         let constant = constant.binary(op, &constant.lit(0.5));
-        check(OpKind::Map, &map_attrs(&constant), &[a.clone()], 0.0);
+        check(
+            OpKind::Map,
+            &map_attrs(&constant),
+            std::slice::from_ref(&a),
+            0.0,
+        );
     }
 }

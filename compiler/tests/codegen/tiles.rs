@@ -1,9 +1,11 @@
 //! Tile plans as step functions.
 
 use crate::harness::*;
+use crate::layout::{HALO, place};
 use crate::numbers::Numbers;
 use cnnc::kernel::conv::{self, ConvGeometry};
 use cnnc::kernel::placement::Placement;
+use cnnc::kernel::plan::Plan;
 use cnnc::kernel::tile::Target;
 use cnnc::memory::view::{Space, View};
 use cnnc::select::{Place, Tiled};
@@ -15,12 +17,35 @@ fn placement(view: &View) -> Placement {
     Placement {
         block: 16,
         strides: std::array::from_fn(|k| view.strides[k]),
-        halo: [crate::layout::HALO; 4],
+        halo: [HALO; 4],
     }
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// The plan of the convolution below.
+fn plan(c: usize, m: usize, input: &View, output: &View, target: Target) -> Plan {
+    conv::plan(
+        &ConvGeometry {
+            batch: 2,
+            groups: 1,
+            in_channels: c,
+            out_channels: m,
+            input: [9, 11],
+            kernel: [3, 3],
+            strides: [1, 1],
+            dilations: [1, 1],
+            pads: [1; 4],
+            input_placement: placement(input),
+            output_placement: placement(output),
+            bias: true,
+            epilogue: Vec::new(),
+        },
+        target,
+    )
+    .expect("the convolution has a plan")
 }
 
 /// A padded 3x3 convolution of `[2,c,9,11]` to `m` channels on blocked values, against the interpreter.
@@ -36,28 +61,10 @@ fn check_convolution(c: usize, m: usize, target: Target, setup: Setup) {
         .eval_node(&graph, node, &inputs.map(Some))
         .expect("evaluates")
         .remove(0);
-    // The plan is needed for the weights, which are needed before the views are known: strides do not depend on offsets.
-    let input = crate::layout::place(&x, true, 0).view;
-    let output = crate::layout::place(&expected, true, 0).view;
-    let plan = conv::plan(
-        &ConvGeometry {
-            batch: 2,
-            groups: 1,
-            in_channels: c,
-            out_channels: m,
-            input: [9, 11],
-            kernel: [3, 3],
-            strides: [1, 1],
-            dilations: [1, 1],
-            pads: [1; 4],
-            input_placement: placement(&input),
-            output_placement: placement(&output),
-            bias: true,
-            epilogue: Vec::new(),
-        },
-        target,
-    )
-    .expect("the convolution has a plan");
+    // Strides do not depend on offsets: any place will do to plan for.
+    let input = place(&x, true, 0).view;
+    let output = place(&expected, true, 0).view;
+    let plan = plan(c, m, &input, &output, target);
     let packing = plan.packing.clone().expect("weights are packed");
     let mut weights = bytes(&packing.pack(&w.to_f32()).expect("all weights are there"));
     let bias = weights.len().next_multiple_of(64);

@@ -6,7 +6,7 @@ use super::Emitter;
 use super::shape::{clamps, fixed};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 
 /// The values a level carries through: accumulators.
 pub(super) type State = Vec<Value>;
@@ -73,7 +73,7 @@ impl<'n, 'b> Emitter<'n, 'b> {
         self.counters[counter] = Some(value);
         self.advance(counter, value);
         let mut conditions = Vec::new();
-        if let None = fixed(self.nest.loops[counter].extent) {
+        if fixed(self.nest.loops[counter].extent).is_none() {
             let extent = self.extent(self.nest.loops[counter].extent);
             conditions.push(
                 self.builder
@@ -105,16 +105,6 @@ impl<'n, 'b> Emitter<'n, 'b> {
         Some((start, self.smaller(end, extent)))
     }
 
-    fn smaller(&mut self, a: Value, b: Value) -> Value {
-        let less = self.builder.ins().icmp(IntCC::SignedLessThan, a, b);
-        self.builder.ins().select(less, a, b)
-    }
-
-    fn larger(&mut self, a: Value, b: Value) -> Value {
-        let less = self.builder.ins().icmp(IntCC::SignedLessThan, a, b);
-        self.builder.ins().select(less, b, a)
-    }
-
     /// The parallel loops from `counter` on.
     fn parallel(&mut self, counter: usize, range: Option<(Value, Value)>) {
         let last = self.nest.parallel();
@@ -135,17 +125,6 @@ impl<'n, 'b> Emitter<'n, 'b> {
             this.parallel(counter + 1, None);
             state
         });
-    }
-
-    /// Tests the guards that name no counter (only possible in a nest without parallel loops).
-    fn at_constants(&mut self, state: State, body: Body<'_, 'n, 'b>) -> State {
-        let nest = self.nest;
-        let constant = nest
-            .guards
-            .iter()
-            .filter(|g| g.coordinate.deepest().is_none());
-        let conditions: Vec<Value> = constant.map(|g| self.holds(g)).collect();
-        self.when(conditions, state, body)
     }
 
     /// The innermost parallel loop: unrolled vectors, vectors, single elements.
@@ -208,41 +187,6 @@ impl<'n, 'b> Emitter<'n, 'b> {
         self.builder.ins().iadd(start, whole)
     }
 
-    /// The range of a loop, shortened by the guards that only its counter decides.
-    pub fn range(&mut self, counter: usize, range: Option<(Value, Value)>) -> (Value, Value) {
-        let (mut start, mut end) = range.unwrap_or_else(|| {
-            let zero = self.iconst(0);
-            (zero, self.extent(self.nest.loops[counter].extent))
-        });
-        let nest = self.nest;
-        for guard in nest
-            .guards
-            .iter()
-            .filter(|g| clamps(&g.coordinate) == Some(counter))
-        {
-            let (first, last) = self.inside(guard, counter);
-            start = self.larger(start, first);
-            end = self.smaller(end, last);
-        }
-        (start, end)
-    }
-
-    /// The counter values between which a guard holds, whose coefficient of the counter is 1 or -1.
-    pub fn inside(&mut self, guard: &crate::kernel::nest::Guard, counter: usize) -> (Value, Value) {
-        let mut rest = guard.coordinate.clone();
-        let sign = rest.coefficient(counter);
-        rest.coefficients[counter] = 0;
-        let rest = self.affine(&rest);
-        let extent = self.extent(guard.extent);
-        if sign > 0 {
-            let first = self.builder.ins().ineg(rest);
-            (first, self.builder.ins().isub(extent, rest))
-        } else {
-            let past = self.add(rest, 1);
-            (self.builder.ins().isub(past, extent), past)
-        }
-    }
-
     /// `for counter in (start..end).step_by(step)`; the steps fit exactly.
     pub fn counted(
         &mut self,
@@ -270,6 +214,16 @@ impl<'n, 'b> Emitter<'n, 'b> {
         state
     }
 
+    /// Parameters of a block, of the types of the state.
+    pub fn parameters(&mut self, block: Block, state: &State) -> State {
+        let types = state.iter().map(|&v| self.builder.func.dfg.value_type(v));
+        let types: Vec<_> = types.collect();
+        types
+            .into_iter()
+            .map(|t| self.builder.append_block_param(block, t))
+            .collect()
+    }
+
     /// The loop proper, tested at its end; `entered` says that it runs at least once.
     fn repeat(
         &mut self,
@@ -289,18 +243,8 @@ impl<'n, 'b> Emitter<'n, 'b> {
             .iter()
             .map(|_| self.builder.append_block_param(head, I64))
             .collect();
-        let types: Vec<_> = state
-            .iter()
-            .map(|&v| self.builder.func.dfg.value_type(v))
-            .collect();
-        let inner: State = types
-            .iter()
-            .map(|&t| self.builder.append_block_param(head, t))
-            .collect();
-        let outer: State = types
-            .iter()
-            .map(|&t| self.builder.append_block_param(done, t))
-            .collect();
+        let inner = self.parameters(head, &state);
+        let outer = self.parameters(done, &state);
         let first = arguments(
             [start]
                 .into_iter()
@@ -333,75 +277,9 @@ impl<'n, 'b> Emitter<'n, 'b> {
         self.builder.switch_to_block(done);
         outer
     }
-
-    /// Runs the body where the guards and quotients that the counter completes allow it.
-    fn enter(
-        &mut self,
-        counter: usize,
-        mut conditions: Vec<Value>,
-        state: State,
-        body: Body<'_, 'n, 'b>,
-    ) -> State {
-        let nest = self.nest;
-        for guard in &nest.guards {
-            let deepest = guard.coordinate.deepest();
-            if deepest == Some(counter) && clamps(&guard.coordinate).is_none() {
-                conditions.push(self.holds(guard));
-            }
-        }
-        let pointers = self.pointers.clone();
-        for (k, quotient) in nest.quotients.iter().enumerate() {
-            if quotient.numerator.deepest() != Some(counter) {
-                continue;
-            }
-            let numerator = self.affine(&quotient.numerator);
-            let divisor = self.iconst(quotient.divisor as i64);
-            // A negative numerator is a huge unsigned one: its quotient is out of range.
-            let value = self.builder.ins().udiv(numerator, divisor);
-            let product = self.builder.ins().imul(value, divisor);
-            let exact = self.builder.ins().icmp(IntCC::Equal, product, numerator);
-            let extent = self.extent(quotient.extent);
-            let inside = self
-                .builder
-                .ins()
-                .icmp(IntCC::UnsignedLessThan, value, extent);
-            conditions.push(self.builder.ins().band(exact, inside));
-            let number = nest.loops.len() + k;
-            self.counters[number] = Some(value);
-            self.advance(number, value);
-        }
-        let state = self.when(conditions, state, body);
-        self.pointers = pointers;
-        state
-    }
-
-    /// Runs the body where all conditions hold, else passes the state on.
-    pub fn when(&mut self, conditions: Vec<Value>, state: State, body: Body<'_, 'n, 'b>) -> State {
-        let Some(all) = conditions
-            .into_iter()
-            .reduce(|a, b| self.builder.ins().band(a, b))
-        else {
-            return body(self, state);
-        };
-        let (then, done) = (self.builder.create_block(), self.builder.create_block());
-        let merged: State = state
-            .iter()
-            .map(|&v| {
-                let ty = self.builder.func.dfg.value_type(v);
-                self.builder.append_block_param(done, ty)
-            })
-            .collect();
-        let skipped = arguments(state.iter().copied());
-        self.builder.ins().brif(all, then, &[], done, &skipped);
-        self.builder.switch_to_block(then);
-        let state = body(self, state);
-        let leave = arguments(state);
-        self.builder.ins().jump(done, &leave);
-        self.builder.switch_to_block(done);
-        merged
-    }
 }
 
-fn arguments(values: impl IntoIterator<Item = Value>) -> Vec<BlockArg> {
+/// Values as arguments of a block.
+pub(super) fn arguments(values: impl IntoIterator<Item = Value>) -> Vec<BlockArg> {
     values.into_iter().map(BlockArg::from).collect()
 }

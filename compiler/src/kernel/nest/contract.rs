@@ -67,7 +67,7 @@ fn channels(
         // One loop over groups, one over the channels of a group.
         dims[1] = Extent::Fixed(m);
         dims.insert(1, Extent::Fixed(groups));
-        if size.is_some_and(|s| m % u64::from(s) != 0) {
+        if size.is_some_and(|s| !m.is_multiple_of(u64::from(s))) {
             return Err(LowerError::Layout {
                 what: "a group of output channels that is no whole number of blocks",
                 layout: output.layout.to_string(),

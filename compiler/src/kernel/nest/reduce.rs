@@ -36,17 +36,7 @@ pub fn reduce(
     for (&a, c) in kept.iter().zip(&outer).chain(class.axes.iter().zip(&inner)) {
         from[a] = c.clone();
     }
-    let to: Vec<Coordinate> = if class.keepdims {
-        (0..input.dims.len())
-            .map(|a| match kept.iter().position(|&k| k == a) {
-                Some(k) => outer[k].clone(),
-                None => Coordinate::of(Affine::default()),
-            })
-            .collect()
-    } else {
-        outer
-    };
-
+    let to = kept_dims(class, input.dims.len(), &kept, outer);
     let value = input.dtype.compute();
     let map = or_identity(class.map.as_ref(), input.dtype, value);
     let arg = matches!(
@@ -72,6 +62,24 @@ pub fn reduce(
         axes,
     };
     Ok(vec![core.into_nest(output, &to, epilogue)?.simplify()])
+}
+
+/// The coordinates of the output: those of the kept axes, with zeros between them where reduced axes stay as 1.
+fn kept_dims(
+    class: &Reduce,
+    rank: usize,
+    kept: &[usize],
+    outer: Vec<Coordinate>,
+) -> Vec<Coordinate> {
+    if !class.keepdims {
+        return outer;
+    }
+    (0..rank)
+        .map(|a| match kept.iter().position(|&k| k == a) {
+            Some(k) => outer[k].clone(),
+            None => Coordinate::of(Affine::default()),
+        })
+        .collect()
 }
 
 /// The input axis that becomes output axis `axis`.
