@@ -199,22 +199,6 @@ pub struct EpilogueRequest<'a> {
     pub values: Vec<Option<Tensor>>,
 }
 
-impl Request<'_> {
-    /// All operands, none left out.
-    fn given(&self) -> Vec<View> {
-        self.inputs.iter().flatten().cloned().collect()
-    }
-
-    fn nest_epilogue(&self) -> Option<nest::Epilogue> {
-        let e = self.epilogue.as_ref()?;
-        Some(nest::Epilogue {
-            expr: e.expr.clone(),
-            operands: e.operands.clone(),
-            result: self.result,
-        })
-    }
-}
-
 pub struct Selector<'p> {
     plan: &'p Plan,
     target: Target,

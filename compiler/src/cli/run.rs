@@ -124,7 +124,14 @@ pub fn execute(
     let views: Vec<(&str, TensorView)> = inputs
         .iter()
         .map(|(name, t)| {
-            let view = TensorView::from_bytes(emit::dtype(t.dtype()), t.shape(), t.bytes());
+            let scalar = t.len() == 1
+                && model
+                    .program()
+                    .inputs
+                    .iter()
+                    .any(|p| p.name == *name && p.operand.dims.is_empty());
+            let shape = if scalar { &[][..] } else { t.shape() };
+            let view = TensorView::from_bytes(emit::dtype(t.dtype()), shape, t.bytes());
             view.map(|v| (name.as_str(), v)).ok_or_else(|| {
                 Failure::input(format!("input '{name}': the data does not match the shape"))
             })

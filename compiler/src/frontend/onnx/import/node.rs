@@ -253,7 +253,10 @@ fn adapt(
         f(&mut change)?;
     }
     for a in def.attrs.iter().filter(|a| opset <= a.until) {
-        if let (Some(slot), Some(value)) = (a.becomes_input, change.attrs.remove(a.name)) {
+        let Some(slot) = a.becomes_input else {
+            continue;
+        };
+        if let Some(value) = change.attrs.remove(a.name) {
             change.set_input(slot, as_tensor(value, dtype));
         }
     }
