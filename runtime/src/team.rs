@@ -1,7 +1,7 @@
 //! A team of threads that work on one job together, with barriers inside it.
 //!
 //! A run is one parallel region: every member walks the whole list of steps, and between steps all meet at a barrier. Whoever
-//! waits spins first (a barrier is then about a tenth of a microsecond), yields next, and parks at last. A team larger than the
+//! waits spins first (a barrier then takes a fraction of a microsecond) and parks at last. A team larger than the
 //! number of processors never spins: the one it waits for may need the very processor.
 //!
 //! A member that panics poisons the barrier, so that the others leave the job rather than wait for ever. Each session has a

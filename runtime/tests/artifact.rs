@@ -153,6 +153,28 @@ fn a_written_file_opens_and_runs() {
 }
 
 #[test]
+fn programs_can_be_read_by_people() {
+    insta::assert_snapshot!(program(), @"
+    program picker for x86-64 by test
+    memory arena 256, scratch 64 a thread, state 64
+    extent #0 n <= 3
+    input picks: arena+0x0 i64[#0] strides [1]
+    output rows: arena+0x40 f32[#0,2] strides [2, 1]
+    state memory: state+0x0 f32[2]
+    pick: Gather(Gather { axis: 0 })
+      <- weights+0x0 f32[4,2]
+      <- arena+0x0 i64[#0] strides [1]
+      -> arena+0x40 f32[#0,2] strides [2, 1]
+    perhaps: if arena+0x80 bool[1]
+      loop: loop trip weights+0x20 i64[]
+        carry: Copy(Copy)
+          <- state+0x0 f32[2]
+          -> arena+0xc0 f32[2]
+    else
+    ");
+}
+
+#[test]
 fn the_same_parts_make_the_same_bytes() {
     assert_eq!(small(), small());
     assert_eq!(Program::from_bytes(&program().to_bytes()), Ok(program()));

@@ -9,6 +9,7 @@ use cnnc_runtime::{
     Code, CpuLevel, DType, Element, Extent, ExtentSlot, Location, Model, Operand, Port, Portable,
     Program, RunError, Space, Step, StepKind, Tensor,
 };
+use std::slice::from_ref;
 
 fn tensor<T: Element>(dims: &[usize], data: &[T]) -> Option<Tensor> {
     Some(Tensor::new(dims, data).expect("as many values as the shape has elements"))
@@ -193,8 +194,8 @@ fn top_k_prefers_lower_indices_and_counts_nan_as_largest() {
         sorted: true,
     };
     let plan: [Plan<'_>; 2] = [(DType::F32, &[2, 3]), (DType::I64, &[2, 3])];
-    insta::assert_snapshot!(show(top(true), &[data.clone()], &plan), @"[2, 3] [NaN, 3.0, 3.0, 0.0, -0.0, -1.0]; [2, 3] [3, 0, 2, 0, 1, 2]");
-    insta::assert_snapshot!(show(top(false), &[data.clone()], &plan), @"[2, 3] [1.0, 3.0, 3.0, -1.0, -1.0, 0.0]; [2, 3] [1, 0, 2, 2, 3, 0]");
+    insta::assert_snapshot!(show(top(true), from_ref(&data), &plan), @"[2, 3] [NaN, 3.0, 3.0, 0.0, -0.0, -1.0]; [2, 3] [3, 0, 2, 0, 1, 2]");
+    insta::assert_snapshot!(show(top(false), from_ref(&data), &plan), @"[2, 3] [1.0, 3.0, 3.0, -1.0, -1.0, 0.0]; [2, 3] [1, 0, 2, 2, 3, 0]");
     let plan: [Plan<'_>; 2] = [(DType::F32, &[-2, 4]), (DType::I64, &[-2, 4])];
     let along_rows = TopK {
         axis: 0,
@@ -221,7 +222,7 @@ fn cumulative_runs_both_ways() {
             reverse,
             product,
         };
-        results.push(show(kernel, &[data.clone()], &[(DType::F32, &[2, 3])]));
+        results.push(show(kernel, from_ref(&data), &[(DType::F32, &[2, 3])]));
     }
     insta::assert_snapshot!(results.join("\n"), @r#"
         [2, 3] [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]
@@ -234,8 +235,8 @@ fn cumulative_runs_both_ways() {
 #[test]
 fn non_zero_and_compress_find_their_extents() {
     let data = f32s(&[2, 2], &[1., -0., f32::NAN, 1.]);
-    insta::assert_snapshot!(show(NonZero, &[data.clone()], &[(DType::I64, &[2, -4])]), @"[2, 3] [0, 1, 1, 0, 0, 1]");
-    insta::assert_snapshot!(show(NonZero, &[data.clone()], &[(DType::I64, &[2, -2])]), @"step 'NonZero': extent 'n1' is 3, planned for at most 2");
+    insta::assert_snapshot!(show(NonZero, from_ref(&data), &[(DType::I64, &[2, -4])]), @"[2, 3] [0, 1, 1, 0, 0, 1]");
+    insta::assert_snapshot!(show(NonZero, from_ref(&data), &[(DType::I64, &[2, -2])]), @"step 'NonZero': extent 'n1' is 3, planned for at most 2");
     let table = ints(&[3, 2], &[1, 2, 3, 4, 5, 6]);
     let condition =
         Some(Tensor::new(&[3], &[false, true, true].map(cnnc_runtime::Bool::from)).unwrap());
@@ -254,7 +255,7 @@ fn unique_groups_equals() {
         (DType::I64, &[-6]),
         (DType::I64, &[-6]),
     ];
-    insta::assert_snapshot!(show(Unique { axis: None, sorted: true }, &[data.clone()], &plan), @"[4] [1.0, 2.0, 3.0, 4.0]; [4] [1, 0, 3, 4]; [6] [1, 0, 0, 2, 3, 2]; [4] [2, 1, 2, 1]");
+    insta::assert_snapshot!(show(Unique { axis: None, sorted: true }, from_ref(&data), &plan), @"[4] [1.0, 2.0, 3.0, 4.0]; [4] [1, 0, 3, 4]; [6] [1, 0, 0, 2, 3, 2]; [4] [2, 1, 2, 1]");
     insta::assert_snapshot!(show(Unique { axis: None, sorted: false }, &[data], &plan), @"[4] [2.0, 1.0, 3.0, 4.0]; [4] [0, 1, 3, 4]; [6] [0, 1, 1, 2, 3, 2]; [4] [1, 2, 2, 1]");
     let rows = f32s(&[3, 3], &[1., 0., 0., 1., 0., 0., 2., 3., 4.]);
     let plan: [Plan<'_>; 1] = [(DType::F32, &[-3, 3])];
@@ -290,9 +291,9 @@ fn non_max_suppression_keeps_the_best_of_each_place() {
 #[test]
 fn copies_and_concatenations_know_run_time_extents() {
     let table = ints(&[2, 3], &[1, 2, 3, 4, 5, 6]);
-    insta::assert_snapshot!(show(Copy, &[table.clone()], &[(DType::I64, &[3, 2])]), @"[3, 2] [1, 2, 3, 4, 5, 6]");
-    insta::assert_snapshot!(show(Copy, &[table.clone()], &[(DType::I64, &[-10, 2])]), @"[3, 2] [1, 2, 3, 4, 5, 6]");
-    insta::assert_snapshot!(show(Copy, &[table.clone()], &[(DType::I64, &[5])]), @"step 'Copy': the output has shape [5], expected 6 elements");
+    insta::assert_snapshot!(show(Copy, from_ref(&table), &[(DType::I64, &[3, 2])]), @"[3, 2] [1, 2, 3, 4, 5, 6]");
+    insta::assert_snapshot!(show(Copy, from_ref(&table), &[(DType::I64, &[-10, 2])]), @"[3, 2] [1, 2, 3, 4, 5, 6]");
+    insta::assert_snapshot!(show(Copy, from_ref(&table), &[(DType::I64, &[5])]), @"step 'Copy': the output has shape [5], expected 6 elements");
     let column = ints(&[2, 1], &[7, 8]);
     insta::assert_snapshot!(show(Concat { axis: 1 }, &[table.clone(), column.clone()], &[(DType::I64, &[2, -9])]), @"[2, 4] [1, 2, 3, 7, 4, 5, 6, 8]");
     insta::assert_snapshot!(show(Concat { axis: 0 }, &[table, column], &[(DType::I64, &[-9, 3])]), @"step 'Concat': a part has shape [2, 1], expected [2, 3] but for dimension 0");

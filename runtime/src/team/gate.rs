@@ -1,4 +1,4 @@
-//! A counter that threads wait on: spin, yield, park.
+//! A counter that threads wait on: spin (or yield), then park.
 
 use crate::team::available_threads;
 use std::hint::spin_loop;
@@ -6,36 +6,56 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::yield_now;
 
-/// How long to try before parking.
+/// What to do before parking.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    spins: u32,
-    yields: u32,
+pub(super) enum Patience {
+    /// Look again and again, as often as lately was worth while.
+    Spin,
+    /// Let others run a few times: the thread that is waited for may need this very processor.
+    Yield,
 }
 
 impl Patience {
-    /// Parking and waking take tens of microseconds, about as long as these tries take together.
     pub(super) fn of_team(size: usize) -> Patience {
         match size <= available_threads() {
-            true => Patience {
-                spins: 4000,
-                yields: 100,
-            },
-            false => Patience {
-                spins: 0,
-                yields: 4,
-            },
+            true => Patience::Spin,
+            false => Patience::Yield,
         }
     }
 }
 
+/// The most looks before parking: about as long as parking and waking take in a virtual machine (50 us).
+const MOST_SPINS: u32 = 4000;
+
+/// The fewest looks before parking.
+const FEWEST_SPINS: u32 = 200;
+
+/// Times to yield before parking.
+const YIELDS: u32 = 4;
+
 /// A position that only moves forward (and around).
-#[derive(Default)]
+///
+/// The number of looks adapts: a wait that ended while spinning allows a few more the next time, a wait in vain halves them. On
+/// a quiet machine threads thus hardly ever park inside a run; where other processes take the processors away, they stop
+/// wasting what is left.
 pub(super) struct Gate {
     position: AtomicU32,
     sleepers: AtomicU32,
+    spins: AtomicU32,
     lock: Mutex<()>,
     moved: Condvar,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            position: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+            spins: AtomicU32::new(MOST_SPINS),
+            lock: Mutex::new(()),
+            moved: Condvar::new(),
+        }
+    }
 }
 
 impl Gate {
@@ -55,18 +75,39 @@ impl Gate {
 
     /// Returns once the position is not `before`.
     pub(super) fn wait(&self, before: u32, patience: Patience) {
-        for _ in 0..patience.spins {
-            if self.position() != before {
-                return;
-            }
-            spin_loop();
+        let passed = match patience {
+            Patience::Spin => self.spin(before),
+            Patience::Yield => self.try_often(before, YIELDS, yield_now),
+        };
+        if !passed {
+            self.park(before);
         }
-        for _ in 0..patience.yields {
-            if self.position() != before {
-                return;
-            }
-            yield_now();
+    }
+
+    fn spin(&self, before: u32) -> bool {
+        let spins = self.spins.load(Ordering::Relaxed);
+        let passed = self.try_often(before, spins, spin_loop);
+        let next = match passed {
+            true => (spins + spins / 8).min(MOST_SPINS),
+            false => (spins / 2).max(FEWEST_SPINS),
+        };
+        if next != spins {
+            self.spins.store(next, Ordering::Relaxed);
         }
+        passed
+    }
+
+    fn try_often(&self, before: u32, times: u32, pause: impl Fn()) -> bool {
+        (0..times).any(|_| {
+            let passed = self.position() != before;
+            if !passed {
+                pause();
+            }
+            passed
+        })
+    }
+
+    fn park(&self, before: u32) {
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while self.position() == before {
