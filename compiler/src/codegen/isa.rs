@@ -24,13 +24,14 @@ pub fn isa(level: CpuLevel) -> Result<OwnedTargetIsa, CodegenError> {
     }
     let mut builder =
         isa::lookup_by_name("x86_64-unknown-linux-gnu").map_err(CodegenError::setting)?;
-    let preset = match level {
-        CpuLevel::Baseline => None,
-        CpuLevel::V3 => Some("x86-64-v3"),
-        CpuLevel::V4 => Some("x86-64-v4"),
+    // Cranelift's presets leave out the foundations of what they name.
+    let features: &[&str] = match level {
+        CpuLevel::Baseline => &[],
+        CpuLevel::V3 => &["x86-64-v3", "has_avx"],
+        CpuLevel::V4 => &["x86-64-v4", "has_avx", "has_avx512f"],
     };
-    if let Some(preset) = preset {
-        builder.enable(preset).map_err(CodegenError::setting)?;
+    for feature in features {
+        builder.enable(feature).map_err(CodegenError::setting)?;
     }
     builder
         .finish(settings::Flags::new(flags))

@@ -94,31 +94,31 @@ impl Fused {
         }
         let ty = graph.ty(v);
         let only_user = graph.users(v).iter().all(|(u, _)| *u == user) && !graph.is_output(v);
-        if only_user && ty.shape == graph.node(user).outputs[0].ty.shape {
-            if let Some(inner) =
+        if only_user
+            && ty.shape == graph.node(user).outputs[0].ty.shape
+            && let Some(inner) =
                 expression(graph, v.node).filter(|e| e.insts.len() + *size <= MAX_INSTRUCTIONS)
-            {
-                *size += inner.insts.len();
-                self.absorbed += 1;
-                let inputs: Vec<Value> = graph
-                    .node(v.node)
-                    .inputs
-                    .iter()
-                    .copied()
-                    .flatten()
-                    .collect();
-                let args: Vec<Ex> = inputs
-                    .into_iter()
-                    .map(|i| self.argument(graph, i))
-                    .collect();
-                let value = inner.apply(&args);
-                // Rounding to a half type where the value was stored stays, and is invisible to the arithmetic after it.
-                return if ty.dtype.is_half() {
-                    value.cast(ty.dtype)
-                } else {
-                    value
-                };
-            }
+        {
+            *size += inner.insts.len();
+            self.absorbed += 1;
+            let inputs: Vec<Value> = graph
+                .node(v.node)
+                .inputs
+                .iter()
+                .copied()
+                .flatten()
+                .collect();
+            let args: Vec<Ex> = inputs
+                .into_iter()
+                .map(|i| self.argument(graph, i))
+                .collect();
+            let value = inner.apply(&args);
+            // Rounding to a half type where the value was stored stays, and is invisible to the arithmetic after it.
+            return if ty.dtype.is_half() {
+                value.cast(ty.dtype)
+            } else {
+                value
+            };
         }
         self.argument(graph, v)
     }

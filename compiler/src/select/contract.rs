@@ -17,10 +17,10 @@ pub fn convolution_tile(selector: &mut Selector, request: &Request) -> Offer {
 }
 
 pub fn depthwise_tile(selector: &mut Selector, request: &Request) -> Offer {
-    if let Semantics::Contract(Contract::Conv(c)) = request.semantics {
-        if c.groups == 1 {
-            return Err("the convolution has one group".to_string());
-        }
+    if let Semantics::Contract(Contract::Conv(c)) = request.semantics
+        && c.groups == 1
+    {
+        return Err("the convolution has one group".to_string());
     }
     convolution(selector, request, depthwise::plan)
 }

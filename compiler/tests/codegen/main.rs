@@ -4,8 +4,10 @@
 mod code;
 mod contractions;
 mod elementwise;
+mod extents;
 mod harness;
 mod layout;
+mod listings;
 mod movements;
 mod numbers;
 mod reductions;
