@@ -1,6 +1,6 @@
 //! Compute kernels: from the geometry of an operator to machine code that runs it.
 //!
-//! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`depthwise`], [`planar`] and [`matmul`] cut a whole
+//! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`transposed`], [`depthwise`], [`planar`] and [`matmul`] cut a whole
 //! operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data that the code
 //! generator turns into a loop. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
 //! Deliberately absent: which operator gets which plan (`select`), and memory (`memory::view`): a plan's offsets are
@@ -17,3 +17,4 @@ pub mod plan;
 pub mod planar;
 pub mod reduction;
 pub mod tile;
+pub mod transposed;

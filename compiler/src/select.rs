@@ -9,6 +9,7 @@ mod control;
 mod epilogue;
 mod planar;
 mod portable;
+mod transposed;
 
 use crate::kernel::nest::{self, Nest};
 use crate::kernel::plan::Plan as TilePlan;
@@ -146,6 +147,10 @@ const CONTRACTIONS: &[Candidate] = &[
     Candidate {
         name: "convolution tile",
         offer: contract::convolution_tile,
+    },
+    Candidate {
+        name: "transposed tile",
+        offer: transposed::transposed_tile,
     },
     Candidate {
         name: "planar tile",

@@ -3,79 +3,18 @@
 //! Data are small integers, so sums are exact in f32 and the comparison needs no tolerance. Padding lanes hold NaN:
 //! a plan that multiplies one shows it.
 
+#[path = "common/activation.rs"]
+mod activation;
+
+use activation::{TARGETS, Tensor, every, integer};
 use cnnc::kernel::conv::{self, ConvGeometry};
+use cnnc::kernel::depthwise;
 use cnnc::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use cnnc::kernel::placement::Placement;
 use cnnc::kernel::plan::{Plan, run_interpreted};
 use cnnc::kernel::planar::{self, FilterStrides};
-use cnnc::kernel::tile::{Arguments, Step, Target};
-use cnnc::kernel::{depthwise, tile::ELEMENT};
+use cnnc::kernel::tile::{Arguments, Step};
 use proptest::prelude::*;
-
-const TARGETS: [Target; 3] = [Target::Avx512, Target::Avx2, Target::Clif128 { fma: false }];
-
-/// Element `index` of test data: integers of -8 to 7 without a short period.
-fn integer(seed: usize, index: usize) -> f32 {
-    let hash = (index + 31 * seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
-    hash as f32 - 8.0
-}
-
-/// An activation in memory.
-struct Tensor {
-    placement: Placement,
-    shape: [usize; 4],
-    start: usize,
-    data: Vec<f32>,
-}
-
-impl Tensor {
-    /// Memory with a zero halo, NaN in the padding lanes and `element(index)` inside.
-    fn new(placement: Placement, shape: [usize; 4], element: impl Fn(usize) -> f32) -> Tensor {
-        let [n, c, h, w] = shape;
-        let [image, block, row, pixel] = placement.strides;
-        let [top, left, _, _] = placement.halo.map(|pixels| pixels as i64);
-        let start = (top * row + left * pixel) as usize;
-        let mut tensor = Tensor {
-            placement,
-            shape,
-            start,
-            data: vec![0.0; (image * n as i64) as usize],
-        };
-        for (b, channel, y, x) in every([n, c.next_multiple_of(placement.block), h, w]) {
-            let at = b as i64 * image
-                + (channel / placement.block) as i64 * block
-                + y as i64 * row
-                + x as i64 * pixel;
-            let value = if channel < c {
-                element(((b * c + channel) * h + y) * w + x)
-            } else {
-                f32::NAN
-            };
-            tensor.data[start + at as usize + channel % placement.block] = value;
-        }
-        tensor
-    }
-
-    fn input(g: &ConvGeometry) -> Tensor {
-        let shape = [g.batch, g.in_channels, g.input[0], g.input[1]];
-        Tensor::new(g.input_placement, shape, |i| integer(1, i))
-    }
-
-    fn at(&self, n: usize, c: usize, y: usize, x: usize) -> f32 {
-        let [image, row, pixel] = self.placement.image_row_pixel();
-        let offset =
-            n as i64 * image + self.placement.channel(c) + y as i64 * row + x as i64 * pixel;
-        self.data[self.start + (offset / ELEMENT) as usize]
-    }
-
-    fn start(&self) -> i64 {
-        self.start as i64 * ELEMENT
-    }
-}
-
-fn every([n, c, h, w]: [usize; 4]) -> impl Iterator<Item = (usize, usize, usize, usize)> {
-    (0..n * c * h * w).map(move |i| (i / w / h / c, i / w / h % c, i / w % h, i % w))
-}
 
 /// The convolution by its definition, before the epilogue.
 fn reference(
@@ -97,6 +36,11 @@ fn reference(
         }
     }
     sum
+}
+
+fn input(g: &ConvGeometry) -> Tensor {
+    let shape = [g.batch, g.in_channels, g.input[0], g.input[1]];
+    Tensor::new(g.input_placement, shape, |i| integer(1, i))
 }
 
 fn bias(g: &ConvGeometry) -> Vec<f32> {
@@ -124,7 +68,7 @@ fn turned(g: &ConvGeometry) -> Vec<f32> {
 
 /// A plan that packs its weights.
 fn check_conv(g: &ConvGeometry, plan: &Plan) {
-    let x = Tensor::input(g);
+    let x = input(g);
     let (weights, bias) = (weights(g), bias(g));
     let packing = plan
         .packing
@@ -144,7 +88,7 @@ fn check_conv(g: &ConvGeometry, plan: &Plan) {
 
 /// A plan that reads the weights in place; input and weights change places.
 fn check_planar(g: &ConvGeometry, plan: &Plan, weights: &[f32]) {
-    let x = Tensor::input(g);
+    let x = input(g);
     check_run(
         g,
         plan,

@@ -46,8 +46,12 @@ pub enum Weights {
 pub struct ChannelRange {
     pub first: usize,
     pub count: usize,
+    /// Source index of the first channel's filter in packed weights.
+    pub filter: usize,
     /// Byte offset of the first input channel.
     pub input: i64,
+    /// Output bytes added to the place of every channel.
+    pub output: i64,
     /// Whether the lanes behind the last channel may be written.
     pub padded: bool,
 }
@@ -77,8 +81,11 @@ pub struct Blocking {
 struct Piece {
     first: usize,
     channels: usize,
+    filter: usize,
     /// Byte offset of the input they reduce over.
     input: i64,
+    /// Byte offset of their first output.
+    output: i64,
     lanes: Lanes,
     valid: u8,
 }
@@ -133,10 +140,16 @@ impl Blocking {
                     first
                 }
             };
-            let Piece { first, input, .. } = pieces[0];
+            let Piece {
+                first,
+                filter,
+                input,
+                output,
+                ..
+            } = pieces[0];
             let count = pieces.iter().map(|piece| piece.channels).sum();
             let (weights, bias) = match &mut packing {
-                Some(packing) => packing.push(first, count, row_lanes(&columns)),
+                Some(packing) => packing.push(first, filter, count, row_lanes(&columns)),
                 None => (first as i64 * ELEMENT, first as i64 * ELEMENT),
             };
             groups.push(ChannelGroup {
@@ -144,7 +157,7 @@ impl Blocking {
                 input,
                 weights,
                 bias,
-                output: self.output.channel(first),
+                output,
             });
         }
         let channels: usize = self.channels.iter().map(|range| range.count).sum();
@@ -187,7 +200,7 @@ impl Blocking {
             let mut input = range.input;
             if self.source == Source::Lanes {
                 channels = self.input.run(first, channels);
-                input = self.input.channel(first);
+                input += self.input.channel(first);
             }
             let lanes = narrowest(channels);
             let valid = if range.padded {
@@ -195,10 +208,16 @@ impl Blocking {
             } else {
                 channels
             } as u8;
+            let filter = match self.weights {
+                Weights::Packed { channel_stride } => (first - range.first) * channel_stride,
+                Weights::InPlace { .. } => 0,
+            };
             pieces.push(Piece {
                 first,
                 channels,
+                filter: range.filter + filter,
                 input,
+                output: range.output + self.output.channel(first),
                 lanes,
                 valid,
             });
@@ -214,9 +233,7 @@ impl Blocking {
                 lanes: piece.lanes,
                 valid: piece.valid,
                 input: constant(piece.input - pieces[0].input)?,
-                output: constant(
-                    self.output.channel(piece.first) - self.output.channel(pieces[0].first),
-                )?,
+                output: constant(piece.output - pieces[0].output)?,
             })
         };
         pieces.iter().map(column).collect()

@@ -59,16 +59,23 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
         grouped,
     )?;
     side_by_side(&conv.output_placement, conv.out_channels)?;
+    let filter_len = group_in * conv.window_len();
     let channels = (0..conv.groups).map(|group| ChannelRange {
         first: group * group_out,
         count: group_out,
+        filter: group * group_out * filter_len,
         input: conv.input_placement.channel(group * group_in),
+        output: 0,
         padded: !grouped && conv.output_placement.block > 1,
     });
     let blocking = Blocking {
-        segments: conv.segments(group_in),
+        segments: segments(
+            &conv.input_placement,
+            Axis::channel(group_in, 0, conv.window_len()),
+            conv.window_axes(),
+        ),
         weights: Weights::Packed {
-            channel_stride: group_in * conv.window_len(),
+            channel_stride: filter_len,
         },
         channels: channels.collect(),
         ..conv.blocking(Source::Broadcast, target)?
@@ -184,80 +191,91 @@ impl ConvGeometry {
         [axis(1, pixel, 1), axis(0, row, self.kernel[1])]
     }
 
-    /// The reduction over the input channels of one group.
-    fn segments(&self, channels: usize) -> Vec<Segment> {
-        let [columns, rows] = self.window_axes();
-        let taps = self.window_len();
-        let plane = self.input_placement.strides[1] * ELEMENT;
-        let block = self.input_placement.block;
-        if block > 1 {
-            return chunked(
-                Axis::channel(channels, ELEMENT, taps),
-                plane,
-                block,
-                &[columns, rows],
-            );
-        }
-        let all = Axis::channel(channels, plane, taps);
-        let axes = if taps == 1 {
-            return chunked(all, plane * CHUNK as i64, CHUNK, &[columns, rows]);
-        } else if channels * columns.count <= UNROLL {
-            vec![columns, all, rows]
-        } else {
-            vec![columns, rows, all]
-        };
-        vec![Segment {
-            input: 0,
-            filter: 0,
-            axes,
-        }]
-    }
-
     /// Rectangles of output pixels whose windows lie over the same taps inside the input.
     fn regions(&self) -> Result<Vec<Region>, PlanError> {
         let [height, width] = self.output()?;
-        let [rows, columns] =
-            [(0, height), (1, width)].map(|(axis, count)| self.strips(axis, count));
-        let region = |(rows, ys): &(Range<usize>, Range<usize>)| {
-            let (rows, ys) = (rows.clone(), ys.clone());
-            columns.iter().map(move |(columns, xs)| Region {
-                rows: rows.clone(),
-                columns: columns.clone(),
-                window: Window::from([ys.clone(), xs.clone()]),
-            })
-        };
-        Ok(rows.iter().flat_map(region).collect())
+        Ok(regions(&self.strips(0, height), &self.strips(1, width)))
     }
 
     /// Output positions along one axis, grouped by the taps that read the input or its halo.
-    pub(super) fn strips(&self, axis: usize, count: usize) -> Vec<(Range<usize>, Range<usize>)> {
-        let halo = self.input_placement.halo;
-        let low = self.pads[axis] as i64 - halo[axis] as i64;
-        let high = (self.input[axis] + self.pads[axis] + halo[axis + 2]) as i64;
+    pub(super) fn strips(&self, axis: usize, count: usize) -> Vec<Strip> {
+        let readable = self.input_placement.readable(axis, self.input[axis]);
         let (stride, dilation) = (self.strides[axis] as i64, self.dilations[axis] as i64);
-        let taps = |position: usize| {
-            let start = position as i64 * stride;
-            let inside = |tap: &usize| (low..high).contains(&(start + *tap as i64 * dilation));
-            let first = (0..self.kernel[axis]).find(inside);
-            let end = (0..self.kernel[axis])
-                .rfind(inside)
-                .map_or(0, |tap| tap + 1);
-            first.unwrap_or(end)..end
-        };
-        let mut strips: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        for position in 0..count {
-            let taps = taps(position);
-            match strips.last_mut() {
-                Some((positions, same)) if *same == taps => positions.end = position + 1,
-                _ => strips.push((position..position + 1, taps)),
-            }
-        }
-        strips
+        strips(count, self.kernel[axis], readable, |position, tap| {
+            position * stride + tap * dilation - self.pads[axis] as i64
+        })
     }
 }
 
+/// Output positions along one axis, and the taps that they all have inside the input.
+pub(super) type Strip = (Range<usize>, Range<usize>);
+
+/// The positions `0..count`, grouped by those of `taps` taps whose input position `at(position, tap)` is in `readable`.
+pub(super) fn strips(
+    count: usize,
+    taps: usize,
+    readable: Range<i64>,
+    at: impl Fn(i64, i64) -> i64,
+) -> Vec<Strip> {
+    let taps = |position: usize| {
+        let inside = |tap: &usize| readable.contains(&at(position as i64, *tap as i64));
+        let first = (0..taps).find(inside);
+        let end = (0..taps).rfind(inside).map_or(0, |tap| tap + 1);
+        first.unwrap_or(end)..end
+    };
+    let mut strips: Vec<Strip> = Vec::new();
+    for position in 0..count {
+        let taps = taps(position);
+        match strips.last_mut() {
+            Some((positions, same)) if *same == taps => positions.end = position + 1,
+            _ => strips.push((position..position + 1, taps)),
+        }
+    }
+    strips
+}
+
+/// Rectangles of output pixels whose windows lie over the same taps inside the input.
+pub(super) fn regions(rows: &[Strip], columns: &[Strip]) -> Vec<Region> {
+    let region = |(rows, ys): &Strip| {
+        let (rows, ys) = (rows.clone(), ys.clone());
+        columns.iter().map(move |(columns, xs)| Region {
+            rows: rows.clone(),
+            columns: columns.clone(),
+            window: Window::from([ys.clone(), xs.clone()]),
+        })
+    };
+    rows.iter().flat_map(region).collect()
+}
+
+/// The reduction over the input channels of one group and a window: `channel` says how many there are, and the distance of
+/// their weights.
+pub(super) fn segments(
+    input: &Placement,
+    channel: Axis,
+    [columns, rows]: [Axis; 2],
+) -> Vec<Segment> {
+    let plane = input.strides[1] * ELEMENT;
+    let spaced = |input: i64| Axis { input, ..channel };
+    if input.block > 1 {
+        return chunked(spaced(ELEMENT), plane, input.block, &[columns, rows]);
+    }
+    let all = spaced(plane);
+    let axes = if columns.count * rows.count == 1 {
+        return chunked(all, plane * CHUNK as i64, CHUNK, &[columns, rows]);
+    } else if channel.count * columns.count <= UNROLL {
+        vec![columns, all, rows]
+    } else {
+        vec![columns, rows, all]
+    };
+    vec![Segment {
+        input: 0,
+        filter: 0,
+        axes,
+    }]
+}
+
 /// Several groups must each fill whole blocks or divide one.
-fn aligned(
+pub(super) fn aligned(
     what: &'static str,
     channels: usize,
     block: usize,

@@ -43,7 +43,9 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
         channels: vec![ChannelRange {
             first: 0,
             count: channels,
+            filter: 0,
             input: 0,
+            output: 0,
             padded,
         }],
         ..conv.blocking(Source::Lanes, target)?

@@ -80,7 +80,9 @@ pub fn plan(matmul: &MatmulGeometry, target: Target) -> Result<Plan, PlanError> 
         channels: vec![ChannelRange {
             first: 0,
             count: matmul.columns,
+            filter: 0,
             input: 0,
+            output: 0,
             padded: false,
         }],
         input_bytes: matmul.batch * matmul.rows * matmul.inner * size_of::<f32>(),

@@ -21,6 +21,8 @@ pub struct Packing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Block {
     first_channel: usize,
+    /// Source index of the first channel's filter.
+    filter: usize,
     channels: usize,
     /// Row length, at least `channels`.
     width: usize,
@@ -39,11 +41,19 @@ impl Packing {
         }
     }
 
-    /// Appends a block and returns its byte offsets `(weights, bias)`.
-    pub fn push(&mut self, first_channel: usize, channels: usize, width: usize) -> (i64, i64) {
+    /// Appends a block of channels, the first of whose filters starts at the source index `filter`, and returns its byte
+    /// offsets `(weights, bias)`.
+    pub fn push(
+        &mut self,
+        first_channel: usize,
+        filter: usize,
+        channels: usize,
+        width: usize,
+    ) -> (i64, i64) {
         let start = self.width;
         self.blocks.push(Block {
             first_channel,
+            filter,
             channels,
             width,
             start,
@@ -72,9 +82,8 @@ impl Packing {
         let block = self.block(position / self.rows.len().max(1))?;
         let within = position - block.start * self.rows.len();
         let lane = within % block.width;
-        (lane < block.channels).then(|| {
-            (block.first_channel + lane) * self.channel_stride + self.rows[within / block.width]
-        })
+        (lane < block.channels)
+            .then(|| block.filter + lane * self.channel_stride + self.rows[within / block.width])
     }
 
     /// The channel whose bias lies at a packed position; `None` for padding.
@@ -99,7 +108,7 @@ impl Packing {
             for &row in &self.rows {
                 for lane in 0..block.width {
                     packed.push(if lane < block.channels {
-                        *weights.get((block.first_channel + lane) * self.channel_stride + row)?
+                        *weights.get(block.filter + lane * self.channel_stride + row)?
                     } else {
                         T::default()
                     });

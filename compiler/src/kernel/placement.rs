@@ -1,6 +1,7 @@
 //! Where an activation lies in memory, as kernels see it.
 
 use super::tile::ELEMENT;
+use std::ops::Range;
 
 /// Where an activation `[N, C, H, W]` lies, relative to its first element (of a plane with a halo: the first interior
 /// element).
@@ -46,6 +47,11 @@ impl Placement {
     /// The byte strides of image, row and pixel.
     pub fn image_row_pixel(&self) -> [i64; 3] {
         [0, 2, 3].map(|axis| self.strides[axis] * ELEMENT)
+    }
+
+    /// Positions along an axis (0 rows, 1 columns) that may be read of a plane of `extent`: itself and its halo.
+    pub(super) fn readable(&self, axis: usize, extent: usize) -> Range<i64> {
+        -(self.halo[axis] as i64)..(extent + self.halo[axis + 2]) as i64
     }
 
     /// Channels from `channel` on that lie side by side in memory, at most `limit`.

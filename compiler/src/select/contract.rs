@@ -48,35 +48,55 @@ fn convolution(selector: &mut Selector, request: &Request, plan: Planner) -> Off
     let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
     let geometry = geometry(class, input, output, weights, bias.is_some(), &split)?;
     let plan = plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let filters = Filters {
+        weights: &weights.to_f32(),
+        bias: bias.as_deref(),
+    };
+    let tiled = packed(selector, request, plan, filters, &split)?;
+    split.finish(selector, request, vec![tiled])
+}
+
+/// The constants of a convolution, as the operator has them.
+#[derive(Clone, Copy)]
+pub(super) struct Filters<'a> {
+    pub(super) weights: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+/// A convolution's plan with its weights and bias packed.
+pub(super) fn packed(
+    selector: &mut Selector,
+    request: &Request,
+    plan: TilePlan,
+    filters: Filters,
+    split: &Epilogue,
+) -> Result<Tiled, String> {
     let packing = plan.packing.as_ref().ok_or("the plan has no packing")?;
-    let packed = packing
-        .pack(&weights.to_f32())
+    let weights = packing
+        .pack(filters.weights)
         .ok_or("the weights are shorter than their shape")?;
-    let bias = match bias {
+    let bias = match filters.bias {
         Some(b) => selector.constants.floats(
             &packing
-                .pack_bias(&b)
+                .pack_bias(b)
                 .ok_or("the bias is shorter than the channels")?,
         ),
         None => 0,
     };
-    let weights = selector.constants.floats(&packed);
-    let tiled = Tiled {
-        plan,
-        target: selector.target,
-        input: Place::from(input),
-        weights: Place {
-            space: Space::Weights,
-            offset: weights,
-        },
-        output: Place::from(output),
-        bias: Place {
-            space: Space::Weights,
-            offset: bias,
-        },
-        residual: split.fused.residual.unwrap_or(Place::from(output)),
+    let constant = |offset| Place {
+        space: Space::Weights,
+        offset,
     };
-    split.finish(selector, request, tiled)
+    let output = Place::from(&request.outputs[0]);
+    Ok(Tiled {
+        target: selector.target,
+        input: Place::from(operand(request, 0)?),
+        weights: constant(selector.constants.floats(&weights)),
+        output,
+        bias: constant(bias),
+        residual: split.fused.residual.unwrap_or(output),
+        plan,
+    })
 }
 
 fn geometry(
@@ -243,7 +263,7 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
         },
         residual: split.fused.residual.unwrap_or(Place::from(c)),
     };
-    split.finish(selector, request, tiled)
+    split.finish(selector, request, vec![tiled])
 }
 
 /// The number of products in a stack, and the operands' distances from one to the next.
@@ -294,9 +314,14 @@ impl Epilogue {
         }
     }
 
-    /// The tile, and the rest of the epilogue as an elementwise nest over its result.
-    pub(super) fn finish(self, selector: &mut Selector, request: &Request, tiled: Tiled) -> Offer {
-        let mut kernels = vec![Kernel::Tiled(tiled)];
+    /// The tiles, and the rest of the epilogue as an elementwise nest over their result.
+    pub(super) fn finish(
+        self,
+        selector: &mut Selector,
+        request: &Request,
+        tiled: Vec<Tiled>,
+    ) -> Offer {
+        let mut kernels: Vec<Kernel> = tiled.into_iter().map(Kernel::Tiled).collect();
         if let (true, Some(e)) = (self.rest, &request.epilogue) {
             let output = &request.outputs[0];
             if output.dtype != request.result {
@@ -330,7 +355,7 @@ pub(super) fn operand<'r>(request: &'r Request, i: usize) -> Result<&'r View, St
         .ok_or_else(|| format!("operand {i} is missing"))
 }
 
-fn constant<'r>(request: &'r Request, i: usize) -> Result<&'r Tensor, String> {
+pub(super) fn constant<'r>(request: &'r Request, i: usize) -> Result<&'r Tensor, String> {
     request
         .values
         .get(i)

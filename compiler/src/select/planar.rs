@@ -89,7 +89,7 @@ pub fn planar_tile(selector: &mut Selector, request: &Request) -> Offer {
         }),
         residual: split.fused.residual.unwrap_or(Place::from(output)),
     };
-    split.finish(selector, request, tiled)
+    split.finish(selector, request, vec![tiled])
 }
 
 /// Where a dense plain operand lies; constants are placed in the pool.

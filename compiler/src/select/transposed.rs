@@ -1,0 +1,60 @@
+//! Transposed convolutions on tiles: one plan for each kind of phase.
+
+use super::contract::{
+    Epilogue, Filters, constant, f32_only, fixed, operand, packed, pair, placement,
+};
+use super::{Offer, Request, Selector, Tiled};
+use crate::kernel::transposed::{self, TransposedGeometry};
+use cnnc_ir::Tensor;
+use cnnc_ir::class::{Contract, Semantics};
+
+/// Transposed convolutions of constant weights.
+pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
+    let Semantics::Contract(Contract::ConvTranspose(class)) = request.semantics else {
+        return Err("not a transposed convolution".to_string());
+    };
+    if class.kernel.len() != 2 {
+        return Err(format!(
+            "tiles convolve two dimensions, not {}",
+            class.kernel.len()
+        ));
+    }
+    let (input, output) = (operand(request, 0)?, &request.outputs[0]);
+    let weights = constant(request, 1)?;
+    let bias = match request.inputs.get(2) {
+        Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
+        _ => None,
+    };
+    f32_only([input.dtype, output.dtype, weights.dtype()])?;
+    let (x, y) = (fixed(input)?, fixed(output)?);
+    let split = Epilogue::new(request, |t| {
+        t.len() == y[1] && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
+    });
+    let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
+    let geometry = TransposedGeometry {
+        batch: x[0],
+        groups: class.groups,
+        in_channels: x[1],
+        out_channels: y[1],
+        input: [x[2], x[3]],
+        output: [y[2], y[3]],
+        kernel: pair(&class.kernel),
+        strides: pair(&class.strides),
+        dilations: pair(&class.dilations),
+        pads: [class.pads_begin[0], class.pads_begin[1]],
+        input_placement: placement(input)?,
+        output_placement: placement(output)?,
+        bias: bias.is_some(),
+        epilogue: split.fused.steps.clone(),
+    };
+    let plans = transposed::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let filters = Filters {
+        weights: &weights.to_f32(),
+        bias: bias.as_deref(),
+    };
+    let tiles: Result<Vec<Tiled>, String> = plans
+        .into_iter()
+        .map(|plan| packed(selector, request, plan, filters, &split))
+        .collect();
+    split.finish(selector, request, tiles?)
+}
