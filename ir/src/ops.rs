@@ -8,10 +8,12 @@ mod elementwise;
 mod geometry;
 mod heads;
 mod indexing;
+mod integer_product;
 mod interpolation;
 mod looping;
 mod normalization;
 mod pooling;
+mod q_linear;
 mod quantization;
 mod recurrence;
 mod reduction;
@@ -78,6 +80,7 @@ operators! {
     Constant constant
     ConstantOfShape constant_of_shape
     Conv conv
+    ConvInteger conv_integer
     ConvTranspose conv_transpose
     Cos cos
     Cosh cosh
@@ -86,6 +89,7 @@ operators! {
     DequantizeLinear dequantize_linear
     Div div
     Dropout dropout
+    DynamicQuantizeLinear dynamic_quantize_linear
     Elu elu
     Equal equal
     Erf erf
@@ -130,6 +134,7 @@ operators! {
     LpPool lp_pool
     Map map
     MatMul mat_mul
+    MatMulInteger mat_mul_integer
     Max max
     MaxPool max_pool
     MaxPoolIndices max_pool_indices
@@ -149,6 +154,15 @@ operators! {
     PRelu p_relu
     Pad pad
     Pow pow
+    QLinearAdd q_linear_add
+    QLinearAveragePool q_linear_average_pool
+    QLinearConcat q_linear_concat
+    QLinearConv q_linear_conv
+    QLinearGlobalAveragePool q_linear_global_average_pool
+    QLinearLeakyRelu q_linear_leaky_relu
+    QLinearMatMul q_linear_mat_mul
+    QLinearMul q_linear_mul
+    QLinearSigmoid q_linear_sigmoid
     QuantizeLinear quantize_linear
     RMSNormalization rms_normalization
     RNN rnn

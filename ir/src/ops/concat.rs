@@ -13,7 +13,7 @@ pub static DEF: OpDef = OpDef {
     outputs: &[Output::new("concat_result", "T")],
     types: &[("T", sets::ALL)],
     attrs: &[Attr::required("axis", AttrKind::Int)],
-    infer,
+    infer: |cx| Ok(vec![infer(cx)?]),
     semantics: |cx| {
         let axis = cx.axis("axis", cx.rank(0)?)?;
         Ok(Semantics::Movement(Movement::Concat { axis }))
@@ -21,7 +21,8 @@ pub static DEF: OpDef = OpDef {
     ..OpDef::NEW
 };
 
-fn infer(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {
+/// The type of all inputs one after the other.
+pub fn infer(cx: &Cx) -> Result<TensorType, TypeError> {
     let first = cx.ty(0)?;
     let axis = cx.axis("axis", first.rank())?;
     let mut shape = first.shape.clone();
@@ -47,5 +48,5 @@ fn infer(cx: &Cx) -> Result<Vec<TensorType>, TypeError> {
                 .ok_or_else(|| cx.error(format!("extent of axis {axis} overflows")))?,
         );
     }
-    Ok(vec![TensorType::new(first.dtype, shape)])
+    Ok(TensorType::new(first.dtype, shape))
 }

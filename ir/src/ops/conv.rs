@@ -3,8 +3,8 @@
 
 use crate::class::{Contract, Conv, Semantics};
 use crate::ops::geometry::{self, Geometry};
-use crate::schema::{Attr, Cx, Input, OpDef, TypeError, sets};
-use crate::types::TensorType;
+use crate::schema::{Attr, Cx, Input, OpDef, TypeError};
+use crate::types::{DType, TensorType};
 
 pub static DEF: OpDef = OpDef {
     name: "Conv",
@@ -13,21 +13,9 @@ pub static DEF: OpDef = OpDef {
         Input::new("W", "T"),
         Input::new("B", "T").optional(),
     ],
-    types: &[("T", sets::FLOAT)],
-    attrs: &[
-        Attr::str("auto_pad", "NOTSET"),
-        Attr::ints("dilations"),
-        Attr::int("group", 1),
-        Attr::ints("kernel_shape"),
-        Attr::ints("pads"),
-        Attr::ints("strides"),
-    ],
-    infer: |cx| {
-        let (x, w) = (cx.ty(0)?, cx.ty(1)?);
-        let (_, geometry) = geometry(cx)?;
-        let shape = geometry::image(&x.shape[0], w.shape[0].clone(), &geometry.output);
-        Ok(vec![TensorType::new(x.dtype, shape)])
-    },
+    types: &[("T", TYPES)],
+    attrs: ATTRS,
+    infer: |cx| Ok(vec![infer(cx)?]),
     semantics: |cx| {
         let (groups, g) = geometry(cx)?;
         Ok(Semantics::Contract(Contract::Conv(Conv {
@@ -41,6 +29,27 @@ pub static DEF: OpDef = OpDef {
     },
     ..OpDef::NEW
 };
+
+/// ONNX's element types, and the one that quantised convolutions accumulate in.
+const TYPES: &[DType] = &[DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32];
+
+/// The attributes of every convolution.
+pub const ATTRS: &[Attr] = &[
+    Attr::str("auto_pad", "NOTSET"),
+    Attr::ints("dilations"),
+    Attr::int("group", 1),
+    Attr::ints("kernel_shape"),
+    Attr::ints("pads"),
+    Attr::ints("strides"),
+];
+
+/// The type of the result, with the input's element type.
+pub fn infer(cx: &Cx) -> Result<TensorType, TypeError> {
+    let (x, w) = (cx.ty(0)?, cx.ty(1)?);
+    let (_, geometry) = geometry(cx)?;
+    let shape = geometry::image(&x.shape[0], w.shape[0].clone(), &geometry.output);
+    Ok(TensorType::new(x.dtype, shape))
+}
 
 /// Number of groups and geometry.
 fn geometry(cx: &Cx) -> Result<(usize, Geometry), TypeError> {

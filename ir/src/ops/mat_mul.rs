@@ -53,7 +53,8 @@ pub fn may_equal(a: &Dim, b: &Dim) -> bool {
     }
 }
 
-fn shape(cx: &Cx) -> Result<Vec<Dim>, TypeError> {
+/// The shape of the product of inputs 0 and 1.
+pub fn shape(cx: &Cx) -> Result<Vec<Dim>, TypeError> {
     let (a, b) = (cx.ty(0)?, cx.ty(1)?);
     let (Some(k), Some(last)) = (a.shape.last(), b.shape.last()) else {
         return Err(cx.error(format!("operands must not be scalars: {a} and {b}")));

@@ -11,9 +11,18 @@ use crate::types::DType;
 
 /// `saturate(round(x / scale) + zero_point)`, halves to even.
 pub fn quantize(x: &Ex, scale: &Ex, zero: Option<&Ex>, to: DType) -> Ex {
-    let steps = (x / scale).round();
+    saturate(&(x / scale).round(), zero, to)
+}
+
+/// `saturate(round(sum * factor) + zero_point)`, halves to even.
+pub fn requantize(sum: &Ex, factor: &Ex, zero: &Ex, to: DType) -> Ex {
+    saturate(&(sum * factor).round(), Some(zero), to)
+}
+
+/// Whole steps from the zero point as an integer of that type, the nearest one where it is out of range.
+fn saturate(steps: &Ex, zero: Option<&Ex>, to: DType) -> Ex {
     let (low, high) = to.int_range().unwrap_or((0, 255));
-    let shifted = zero.map_or(steps.clone(), |z| &steps + &z.cast(steps.dtype()));
+    let shifted = zero.map_or(steps.clone(), |z| steps + &z.cast(steps.dtype()));
     shifted.clamp(low as f64, high as f64).cast(to)
 }
 
@@ -85,4 +94,30 @@ pub fn along(
     let mut aligned = vec![1; shape.len()];
     aligned[axis] = own[0];
     c.reshape(v, &aligned)
+}
+
+/// A quantised operand of one scale as f32: inputs `at`, `at + 1` (scale) and `at + 2` (zero point, optional).
+pub fn real(c: &mut Composer, at: usize) -> Result<Value, TypeError> {
+    let mut values = vec![c.arg(at), scalar(c, at + 1)?];
+    if c.get(at + 2).is_some() {
+        values.push(scalar(c, at + 2)?);
+    }
+    map(c, &values, DType::F32, |a| {
+        dequantize(&a[0], &a[1], a.get(2))
+    })
+}
+
+/// A value quantised with one scale, input `at`, and zero point, input `at + 1` (optional).
+pub fn quantized(c: &mut Composer, x: Value, at: usize, to: DType) -> Result<Value, TypeError> {
+    let mut values = vec![x, scalar(c, at)?];
+    if c.get(at + 1).is_some() {
+        values.push(scalar(c, at + 1)?);
+    }
+    map(c, &values, to, |a| quantize(&a[0], &a[1], a.get(2), to))
+}
+
+/// Input `i`, of one element, as a scalar.
+fn scalar(c: &mut Composer, i: usize) -> Result<Value, TypeError> {
+    let v = c.arg(i);
+    c.reshape(v, &[])
 }
