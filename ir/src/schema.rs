@@ -545,6 +545,11 @@ pub enum AdaptInput {
         ty: TensorType,
         value: Option<Tensor>,
     },
+    /// The node's own input with new axes of extent 1 (of the result's axes, as in Unsqueeze).
+    Unsqueezed {
+        index: usize,
+        axes: Vec<i64>,
+    },
     /// A constant that the adapter makes.
     Constant(Tensor),
 }
@@ -563,11 +568,21 @@ impl Adapt<'_> {
         }
         self.inputs[slot] = AdaptInput::Constant(tensor);
     }
+    /// Gives the node's own input `slot` `count` axes of extent 1 after its last.
+    pub fn append_axes(&mut self, slot: usize, count: usize) {
+        if let (Some(AdaptInput::Given { index, ty, .. }), 1..) = (self.inputs.get(slot), count) {
+            let rank = ty.rank() as i64;
+            self.inputs[slot] = AdaptInput::Unsqueezed {
+                index: *index,
+                axes: (rank..rank + count as i64).collect(),
+            };
+        }
+    }
     pub fn ty(&self, i: usize) -> Option<TensorType> {
         match self.inputs.get(i)? {
             AdaptInput::Given { ty, .. } => Some(ty.clone()),
             AdaptInput::Constant(t) => Some(t.ty()),
-            AdaptInput::Absent => None,
+            AdaptInput::Absent | AdaptInput::Unsqueezed { .. } => None,
         }
     }
 }

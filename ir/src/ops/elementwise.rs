@@ -1,8 +1,9 @@
 //! What the elementwise operators share: declarations of one or two operands, and expressions over them.
 
+use crate::attrs::{AttrKind, AttrValue};
 use crate::class::Semantics;
 use crate::expr::Ex;
-use crate::schema::{Attr, Cx, Input, OpDef, Output, TypeError};
+use crate::schema::{Adapt, Attr, Cx, Input, OpDef, Output, Preset, TypeError};
 use crate::types::DType;
 
 /// A type variable `T` over a set of element types.
@@ -13,6 +14,38 @@ const TWO: &[Input] = &[Input::new("A", "T"), Input::new("B", "T")];
 const ANY: &[Input] = &[Input::new("data_0", "T").variadic()];
 const RESULT: &[Output] = &[Output::new("C", "T")];
 const TRUTH: &[Output] = &[Output::new("C", "bool")];
+
+/// How two operands broadcast before opset 7.
+pub const BROADCAST: &[Attr] = &[
+    Attr::new("axis", AttrKind::Int, Preset::Absent).until(6),
+    Attr::int("broadcast", 0).until(6),
+];
+
+/// Before opset 7 the second operand's axes are those of the first from `axis` on; without `axis`, and since, they are the last.
+pub fn align(node: &mut Adapt) -> Result<(), TypeError> {
+    let (axis, broadcast) = (node.attrs.remove("axis"), node.attrs.remove("broadcast"));
+    let (Some(AttrValue::Int(axis)), Some(AttrValue::Int(1))) = (axis, broadcast) else {
+        return Ok(());
+    };
+    let (Some(a), Some(b)) = (node.ty(0), node.ty(1)) else {
+        return Ok(());
+    };
+    let first = if axis < 0 {
+        axis.saturating_add(a.rank() as i64)
+    } else {
+        axis
+    };
+    let behind = usize::try_from(first)
+        .ok()
+        .and_then(|f| a.rank().checked_sub(b.rank())?.checked_sub(f));
+    let behind = behind.ok_or_else(|| {
+        node.error(format!(
+            "attribute axis is {axis}, which does not fit operands {a} and {b}"
+        ))
+    })?;
+    node.append_axes(1, behind);
+    Ok(())
+}
 
 /// One operand, a result of its type and shape.
 pub const fn unary(
@@ -58,8 +91,10 @@ pub const fn binary(
         inputs: TWO,
         outputs: RESULT,
         types,
+        attrs: if since < 7 { BROADCAST } else { &[] },
         infer: |cx| cx.infer_broadcast(),
         semantics,
+        adapt: if since < 7 { Some(align) } else { None },
         ..OpDef::NEW
     }
 }
@@ -87,6 +122,8 @@ pub const fn variadic(
 ) -> OpDef {
     OpDef {
         inputs: ANY,
+        attrs: &[],
+        adapt: None,
         ..binary(name, since, types, semantics)
     }
 }

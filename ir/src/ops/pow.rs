@@ -1,6 +1,6 @@
 //! Pow: `z = x^y`, operands broadcast; the result has the type of `x`. <https://onnx.ai/onnx/operators/onnx__Pow.html>
 
-use super::elementwise::arg;
+use super::elementwise::{BROADCAST, align, arg};
 use crate::class::Semantics;
 use crate::expr::BinaryOp;
 use crate::schema::{Input, OpDef, Output, sets};
@@ -10,6 +10,7 @@ pub static DEF: OpDef = OpDef {
     inputs: &[Input::new("X", "T"), Input::new("Y", "U")],
     outputs: &[Output::new("Z", "T")],
     types: &[("T", sets::NUMERIC), ("U", sets::NUMERIC)],
+    attrs: BROADCAST,
     infer: |cx| cx.infer_broadcast(),
     semantics: |cx| {
         let (x, y) = (arg(cx, 0)?, arg(cx, 1)?);
@@ -18,5 +19,6 @@ pub static DEF: OpDef = OpDef {
         let power = x.cast(common).binary(BinaryOp::Pow, &y.cast(common));
         Ok(Semantics::Elementwise(power.cast(x.dtype()).finish()))
     },
+    adapt: Some(align),
     ..OpDef::NEW
 };

@@ -36,7 +36,7 @@ pub static DEF: OpDef = OpDef {
         if node.opset > 8 {
             return Ok(());
         }
-        if let Some(AdaptInput::Given { .. } | AdaptInput::Constant(_)) = node.inputs.first() {
+        if let Some(AdaptInput::Given { .. }) = node.inputs.first() {
             return Err(node.error("input sequence_lens is not supported"));
         }
         node.inputs.drain(..node.inputs.len().min(1));

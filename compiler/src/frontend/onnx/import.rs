@@ -9,6 +9,7 @@ mod control;
 mod functions;
 mod model;
 mod node;
+mod rounds;
 mod scope;
 
 use super::problem::{ImportError, Problem};

@@ -104,7 +104,13 @@ impl Importer<'_> {
             },
             self.operands(node, scope)?,
         );
-        self.bodies(node, &mut op, &mut operands, scope)?;
+        let before = self.problems.len();
+        if let Err(problem) = self.bodies(node, &mut op, &mut operands, scope) {
+            return match self.rounds(node, &op, &operands, before, scope)? {
+                Some(results) => Ok(results),
+                None => Err(problem),
+            };
+        }
         let renamed = adapt(def, opset, &mut op.attrs, &mut operands, &mut scope.graph)
             .map_err(|e| self.type_problem(node, &e, &[], scope))?;
         if let Some(kind) = renamed.and_then(|n| OpKind::find("", n)) {
@@ -271,12 +277,21 @@ fn adapt(
     *operands = inputs
         .into_iter()
         .map(|input| match input {
-            AdaptInput::Absent => None,
-            AdaptInput::Given { index, .. } => operands[index],
-            AdaptInput::Constant(t) => Some(graph.add_constant("", t)),
+            AdaptInput::Absent => Ok(None),
+            AdaptInput::Given { index, .. } => Ok(operands[index]),
+            AdaptInput::Unsqueezed { index, axes } => operands[index]
+                .map(|v| unsqueeze(graph, v, &axes))
+                .transpose(),
+            AdaptInput::Constant(t) => Ok(Some(graph.add_constant("", t))),
         })
-        .collect();
+        .collect::<Result<_, TypeError>>()?;
     Ok(rename)
+}
+
+/// The value with new axes of extent 1.
+pub fn unsqueeze(graph: &mut Graph, v: Value, axes: &[i64]) -> Result<Value, TypeError> {
+    let axes = graph.add_constant("", Tensor::ints(axes));
+    graph.op(OpKind::Unsqueeze, &[v, axes], Attrs::new())
 }
 
 /// An attribute as the constant input it has become.
