@@ -14,10 +14,12 @@ pub mod jit;
 pub mod listing;
 pub mod nest;
 pub mod object;
+mod staged;
 
 use crate::kernel::nest::Nest;
-use crate::kernel::tile::{self, Target, Tile, TileCode, TileError};
-use crate::select::Tiled;
+use crate::kernel::tile::transform::Transform;
+use crate::kernel::tile::{self, Microkernel, Target, Tile, TileCode, TileError};
+use crate::select::{Staged, Tiled};
 use cnnc_runtime::CpuLevel;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -32,6 +34,7 @@ use std::collections::HashMap;
 pub enum Source<'a> {
     Nest(&'a Nest),
     Tiled(&'a Tiled),
+    Staged(&'a Staged),
 }
 
 impl Source<'_> {
@@ -40,6 +43,7 @@ impl Source<'_> {
         match self {
             Source::Nest(nest) => nest::shape(nest).chunks,
             Source::Tiled(tiled) => tiled.plan.len() as u64,
+            Source::Staged(staged) => staged.plan.strips.len() as u64,
         }
     }
 }
@@ -90,6 +94,7 @@ pub fn compile<M: Module>(
             let function = match step.source {
                 Source::Nest(nest) => nest::build(nest, rounding),
                 Source::Tiled(tiled) => driver::build(tiled, &tiles, step.table),
+                Source::Staged(staged) => staged::build(staged, &tiles, step.table),
             };
             machine_code(function, step.id, &step.name, isa)
         })
@@ -122,6 +127,7 @@ fn declare_steps<'a, M: Module>(
             .map_err(CodegenError::module)?;
         let table = match source {
             Source::Nest(_) => None,
+            Source::Staged(staged) => Some(staged::define_table(module, staged, k)?),
             Source::Tiled(tiled) => Some(driver::define_table(module, tiled, k)?),
         };
         steps.push(Step {
@@ -134,10 +140,52 @@ fn declare_steps<'a, M: Module>(
     Ok(steps)
 }
 
-/// Every distinct tile, by description and target.
-type Tiles<'a> = HashMap<(&'a Tile, Target), FuncId>;
+/// A microkernel of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kernel<'a> {
+    Tile(&'a Tile),
+    Transform(&'a Transform),
+}
 
-/// Assembles every distinct tile once.
+impl<'a> From<&'a Microkernel> for Kernel<'a> {
+    fn from(kernel: &'a Microkernel) -> Self {
+        match kernel {
+            Microkernel::Tile(tile) => Kernel::Tile(tile),
+            Microkernel::Transform(transform) => Kernel::Transform(transform),
+        }
+    }
+}
+
+impl Kernel<'_> {
+    fn assemble(self, target: Target) -> Result<TileCode, TileError> {
+        match self {
+            Kernel::Tile(tile) => tile::assemble(tile, target),
+            Kernel::Transform(transform) => tile::assemble_transform(transform, target),
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    /// The microkernels it calls, and their target.
+    fn kernels(self) -> Vec<(Kernel<'a>, Target)> {
+        match self {
+            Source::Nest(_) => Vec::new(),
+            Source::Tiled(tiled) => {
+                let kernel = |tile| (Kernel::Tile(tile), tiled.target);
+                tiled.plan.tiles.iter().map(kernel).collect()
+            }
+            Source::Staged(staged) => {
+                let kernel = |kernel| (Kernel::from(kernel), staged.target);
+                staged.plan.kernels.iter().map(kernel).collect()
+            }
+        }
+    }
+}
+
+/// Every distinct microkernel, by description and target.
+type Tiles<'a> = HashMap<(Kernel<'a>, Target), FuncId>;
+
+/// Assembles every distinct microkernel once.
 fn define_tiles<'a, M: Module>(
     module: &mut M,
     sources: &[Source<'a>],
@@ -146,11 +194,7 @@ fn define_tiles<'a, M: Module>(
     let mut ids = Tiles::new();
     let mut order = Vec::new();
     for source in sources {
-        let Source::Tiled(tiled) = *source else {
-            continue;
-        };
-        for tile in &tiled.plan.tiles {
-            let key = (tile, tiled.target);
+        for key in source.kernels() {
             if ids.contains_key(&key) {
                 continue;
             }
@@ -166,7 +210,7 @@ fn define_tiles<'a, M: Module>(
     let assembled: Vec<Machine> = order
         .par_iter()
         .map(
-            |((tile, target), id, name)| match tile::assemble(tile, *target)? {
+            |((kernel, target), id, name)| match kernel.assemble(*target)? {
                 TileCode::Bytes(bytes) => Ok(Machine {
                     bytes,
                     relocations: Vec::new(),

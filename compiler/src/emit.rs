@@ -5,7 +5,7 @@ use crate::kernel::nest::Nest;
 use crate::memory::view::{Extent, Space, View};
 use crate::memory::{Key, Plan};
 use crate::schedule::Block;
-use crate::select::{Kernel, Selected, Selection, Tiled};
+use crate::select::{Kernel, Selected, Selection, Staged, Tiled};
 use cnnc_ir::{DType, Graph, Value};
 use cnnc_runtime::{self as rt, CpuLevel, Program, StepKind};
 use thiserror::Error;
@@ -14,6 +14,7 @@ use thiserror::Error;
 pub enum FunctionSource {
     Nest(Nest),
     Tiled(Tiled),
+    Staged(Staged),
 }
 
 impl FunctionSource {
@@ -22,6 +23,7 @@ impl FunctionSource {
         match self {
             FunctionSource::Nest(nest) => Source::Nest(nest),
             FunctionSource::Tiled(tiled) => Source::Tiled(tiled),
+            FunctionSource::Staged(staged) => Source::Staged(staged),
         }
     }
 }
@@ -54,6 +56,7 @@ pub fn emit(
     } = selection;
     let mut emitter = Emitter {
         functions: Vec::new(),
+        scratch: 0,
     };
     let steps = emitter.steps(steps);
     let place = |v: Value| {
@@ -93,7 +96,7 @@ pub fn emit(
         outputs,
         states: Vec::new(),
         arena_bytes: plan.arena_bytes,
-        scratch_bytes: 0,
+        scratch_bytes: emitter.scratch,
         state_bytes: 0,
         extents: plan
             .slots
@@ -114,6 +117,8 @@ pub fn emit(
 
 struct Emitter {
     functions: Vec<FunctionSource>,
+    /// Scratch memory a thread needs, in bytes.
+    scratch: u64,
 }
 
 impl Emitter {
@@ -137,6 +142,10 @@ impl Emitter {
         match kernel {
             Kernel::Nest(nest) => self.native(FunctionSource::Nest(nest)),
             Kernel::Tiled(tiled) => self.native(FunctionSource::Tiled(tiled)),
+            Kernel::Staged(staged) => {
+                self.scratch = self.scratch.max(staged.plan.scratch);
+                self.native(FunctionSource::Staged(staged))
+            }
             Kernel::Portable {
                 kernel,
                 inputs,

@@ -2,7 +2,7 @@
 //!
 //! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`transposed`], [`depthwise`], [`planar`] and [`matmul`] cut a whole
 //! operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data that the code
-//! generator turns into a loop. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
+//! generator turns into a loop. [`winograd`] makes a [`staged::StagedPlan`], whose intermediate results stay in the cache. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
 //! Deliberately absent: which operator gets which plan (`select`), and memory (`memory::view`): a plan's offsets are
 //! relative to the operands.
 
@@ -16,5 +16,7 @@ pub mod placement;
 pub mod plan;
 pub mod planar;
 pub mod reduction;
+pub mod staged;
 pub mod tile;
 pub mod transposed;
+pub mod winograd;

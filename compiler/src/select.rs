@@ -10,9 +10,11 @@ mod epilogue;
 mod planar;
 mod portable;
 mod transposed;
+mod winograd;
 
 use crate::kernel::nest::{self, Nest};
 use crate::kernel::plan::Plan as TilePlan;
+use crate::kernel::staged::StagedPlan;
 use crate::kernel::tile::Target;
 use crate::memory::view::{Space, View};
 use crate::memory::{Key, Plan};
@@ -54,6 +56,8 @@ pub enum Kernel {
     Nest(Nest),
     /// A grid of assembled tiles.
     Tiled(Tiled),
+    /// Strips that go through several stages.
+    Staged(Staged),
     /// A routine of the runtime.
     Portable {
         kernel: Portable,
@@ -77,6 +81,18 @@ pub enum Kernel {
 #[derive(Debug)]
 pub struct Tiled {
     pub plan: TilePlan,
+    pub target: Target,
+    pub input: Place,
+    pub weights: Place,
+    pub output: Place,
+    pub bias: Place,
+    pub residual: Place,
+}
+
+/// A staged plan bound to memory.
+#[derive(Debug)]
+pub struct Staged {
+    pub plan: StagedPlan,
     pub target: Target,
     pub input: Place,
     pub weights: Place,
@@ -143,6 +159,10 @@ const CONTRACTIONS: &[Candidate] = &[
     Candidate {
         name: "depthwise tile",
         offer: contract::depthwise_tile,
+    },
+    Candidate {
+        name: "Winograd",
+        offer: winograd::winograd,
     },
     Candidate {
         name: "convolution tile",

@@ -5,6 +5,7 @@
 
 mod exec;
 mod problem;
+mod transforms;
 
 use cnnc::kernel::tile::{Arguments, Target, Tile, TileCode, assemble, interpret};
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -132,7 +133,12 @@ fn agree(target: Target, problems: u64, element: fn(&mut Random) -> f32) {
 }
 
 fn machine_code(tile: &Tile, target: Target, isa: &dyn cranelift_codegen::isa::TargetIsa) -> Code {
-    match assemble(tile, target).unwrap_or_else(|error| panic!("{error}\n{tile}")) {
+    let code = assemble(tile, target).unwrap_or_else(|error| panic!("{error}\n{tile}"));
+    code_of(code, isa)
+}
+
+fn code_of(code: TileCode, isa: &dyn cranelift_codegen::isa::TargetIsa) -> Code {
+    match code {
         TileCode::Bytes(bytes) => Code::new(&bytes),
         TileCode::Clif(function) => {
             let mut context = Context::for_function(*function);

@@ -120,6 +120,7 @@ fn print_stage(c: &Compiled, stage: &str) -> Result<(), Failure> {
             Source::Nest(n) if stage == "clif" => line(&listing::clif(n, c.program().cpu)),
             Source::Nest(n) => line(&n.to_string()),
             Source::Tiled(t) => line(&t.plan.to_string()),
+            Source::Staged(s) => line(&s.plan.to_string()),
         }),
         "asm" => {
             let sources: Vec<Source> = c.functions().iter().map(|f| f.source()).collect();

@@ -9,7 +9,7 @@
 //! The offsets stand in one read-only table of i64 behind the code: units first, then groups.
 
 use super::nest::step_signature;
-use super::{CodegenError, Tiles, tile_signature};
+use super::{CodegenError, Kernel, Tiles, tile_signature};
 use crate::kernel::plan::Order;
 use crate::memory::view::Space;
 use crate::select::{Place, Tiled};
@@ -27,7 +27,7 @@ use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module};
 const UNIT: i64 = 4;
 /// Fields of a group's row: first tile, input, weights, bias, output.
 const GROUP: i64 = 5;
-const WORD: i64 = 8;
+pub(super) const WORD: i64 = 8;
 
 /// Defines the table of a plan's offsets.
 pub(super) fn define_table<M: Module>(
@@ -35,9 +35,6 @@ pub(super) fn define_table<M: Module>(
     tiled: &Tiled,
     step: usize,
 ) -> Result<DataId, CodegenError> {
-    let id = module
-        .declare_data(&format!("calls{step}"), Linkage::Local, false, false)
-        .map_err(CodegenError::module)?;
     let mut words: Vec<i64> = Vec::new();
     for unit in &tiled.plan.spatial {
         words.extend([i64::from(unit.tile), unit.input, unit.output, unit.bias]);
@@ -46,6 +43,18 @@ pub(super) fn define_table<M: Module>(
         let tile = i64::from(group.first_tile);
         words.extend([tile, group.input, group.weights, group.bias, group.output]);
     }
+    define_words(module, &words, step)
+}
+
+/// Defines a read-only table of words behind the code.
+pub(super) fn define_words<M: Module>(
+    module: &mut M,
+    words: &[i64],
+    step: usize,
+) -> Result<DataId, CodegenError> {
+    let id = module
+        .declare_data(&format!("calls{step}"), Linkage::Local, false, false)
+        .map_err(CodegenError::module)?;
     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     let mut data = DataDescription::new();
     data.define(bytes.into_boxed_slice());
@@ -63,7 +72,7 @@ pub(super) fn build(tiled: &Tiled, tiles: &Tiles<'_>, table: Option<DataId>) -> 
         .plan
         .tiles
         .iter()
-        .filter_map(|tile| tiles.get(&(tile, tiled.target)))
+        .filter_map(|tile| tiles.get(&(Kernel::Tile(tile), tiled.target)))
         .map(|&id| import_tile(&mut function, id))
         .collect();
     let table = table.map(|id| import_table(&mut function, id));
@@ -166,7 +175,7 @@ fn one_call(
 }
 
 /// Calls tile number `tile`.
-fn dispatch(
+pub(super) fn dispatch(
     builder: &mut FunctionBuilder<'_>,
     callees: &[FuncRef],
     tile: Value,
@@ -191,12 +200,17 @@ fn dispatch(
     builder.switch_to_block(done);
 }
 
-fn row(builder: &mut FunctionBuilder<'_>, table: Value, index: Value, bytes: i64) -> Value {
+pub(super) fn row(
+    builder: &mut FunctionBuilder<'_>,
+    table: Value,
+    index: Value,
+    bytes: i64,
+) -> Value {
     let offset = builder.ins().imul_imm_s(index, bytes);
     builder.ins().iadd(table, offset)
 }
 
-fn address(builder: &mut FunctionBuilder<'_>, env: Value, place: Place) -> Value {
+pub(super) fn address(builder: &mut FunctionBuilder<'_>, env: Value, place: Place) -> Value {
     let field = match place.space {
         Space::Arena => Env::ARENA,
         Space::Weights => Env::WEIGHTS,
@@ -209,7 +223,7 @@ fn address(builder: &mut FunctionBuilder<'_>, env: Value, place: Place) -> Value
 }
 
 /// What `Module::declare_func_in_func` does, without the module: functions are built in parallel.
-fn import_tile(function: &mut Function, id: FuncId) -> FuncRef {
+pub(super) fn import_tile(function: &mut Function, id: FuncId) -> FuncRef {
     let signature = function.import_signature(tile_signature());
     let name = function.declare_imported_user_function(UserExternalName {
         namespace: 0,
@@ -224,7 +238,7 @@ fn import_tile(function: &mut Function, id: FuncId) -> FuncRef {
 }
 
 /// What `Module::declare_data_in_func` does, without the module.
-fn import_table(function: &mut Function, id: DataId) -> GlobalValue {
+pub(super) fn import_table(function: &mut Function, id: DataId) -> GlobalValue {
     let name = function.declare_imported_user_function(UserExternalName {
         namespace: 1,
         index: id.as_u32(),

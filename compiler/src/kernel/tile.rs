@@ -32,16 +32,19 @@ mod listing;
 mod mask;
 mod target;
 mod text;
+pub mod transform;
 mod x86;
 
 use std::fmt;
 
 pub use asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
 pub use check::check;
+use emit::Emit;
 pub use interp::{Arguments, Fault, interpret};
 pub use listing::listing;
 pub use mask::{Mask, Span};
 pub use target::{Shape, Target};
+use transform::Transform;
 
 /// Bytes of one f32 element.
 pub const ELEMENT: i64 = 4;
@@ -288,6 +291,34 @@ pub enum TileError {
     Encode(String),
 }
 
+/// One of the two kinds of microkernel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Microkernel {
+    Tile(Tile),
+    Transform(Transform),
+}
+
+impl From<Tile> for Microkernel {
+    fn from(tile: Tile) -> Self {
+        Microkernel::Tile(tile)
+    }
+}
+
+impl From<Transform> for Microkernel {
+    fn from(transform: Transform) -> Self {
+        Microkernel::Transform(transform)
+    }
+}
+
+impl fmt::Display for Microkernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Microkernel::Tile(tile) => tile.fmt(f),
+            Microkernel::Transform(transform) => transform.fmt(f),
+        }
+    }
+}
+
 /// Machine code of a tile, or what the code generator needs to make it.
 #[derive(Debug)]
 pub enum TileCode {
@@ -303,11 +334,23 @@ pub enum TileCode {
 /// When the description is malformed, or does not fit the target's vectors or registers.
 pub fn assemble(tile: &Tile, target: Target) -> Result<TileCode, TileError> {
     check(tile, target)?;
+    code(tile, target)
+}
+
+/// Assembles a transform for a target.
+///
+/// # Errors
+/// When an offset does not fit an instruction.
+pub fn assemble_transform(transform: &Transform, target: Target) -> Result<TileCode, TileError> {
+    code(transform, target)
+}
+
+fn code(kernel: &impl Emit, target: Target) -> Result<TileCode, TileError> {
     match target {
-        Target::Avx512 => x86::assemble::<avx512::Avx512>(tile).map(TileCode::Bytes),
-        Target::Avx2 => x86::assemble::<avx2::Avx2>(tile).map(TileCode::Bytes),
+        Target::Avx512 => x86::assemble::<avx512::Avx512>(kernel).map(TileCode::Bytes),
+        Target::Avx2 => x86::assemble::<avx2::Avx2>(kernel).map(TileCode::Bytes),
         Target::Clif128 { fma } => {
-            cranelift::build(tile, fma).map(|function| TileCode::Clif(Box::new(function)))
+            cranelift::build(kernel, fma).map(|function| TileCode::Clif(Box::new(function)))
         }
     }
 }

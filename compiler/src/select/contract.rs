@@ -53,7 +53,7 @@ fn convolution(selector: &mut Selector, request: &Request, plan: Planner) -> Off
         bias: bias.as_deref(),
     };
     let tiled = packed(selector, request, plan, filters, &split)?;
-    split.finish(selector, request, vec![tiled])
+    split.finish(selector, request, vec![Kernel::Tiled(tiled)])
 }
 
 /// The constants of a convolution, as the operator has them.
@@ -99,7 +99,7 @@ pub(super) fn packed(
     })
 }
 
-fn geometry(
+pub(super) fn geometry(
     class: &Conv,
     input: &View,
     output: &View,
@@ -263,7 +263,7 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
         },
         residual: split.fused.residual.unwrap_or(Place::from(c)),
     };
-    split.finish(selector, request, vec![tiled])
+    split.finish(selector, request, vec![Kernel::Tiled(tiled)])
 }
 
 /// The number of products in a stack, and the operands' distances from one to the next.
@@ -314,14 +314,13 @@ impl Epilogue {
         }
     }
 
-    /// The tiles, and the rest of the epilogue as an elementwise nest over their result.
+    /// The kernels, and the rest of the epilogue as an elementwise nest over their result.
     pub(super) fn finish(
         self,
         selector: &mut Selector,
         request: &Request,
-        tiled: Vec<Tiled>,
+        mut kernels: Vec<Kernel>,
     ) -> Offer {
-        let mut kernels: Vec<Kernel> = tiled.into_iter().map(Kernel::Tiled).collect();
         if let (true, Some(e)) = (self.rest, &request.epilogue) {
             let output = &request.outputs[0];
             if output.dtype != request.result {

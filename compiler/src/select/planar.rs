@@ -1,7 +1,7 @@
 //! Convolutions on plain planes: weights that change from run to run, activations that stay plain.
 
 use super::contract::{Epilogue, f32_only, fixed, operand, pair, placement};
-use super::{Offer, Place, Request, Selector, Tiled};
+use super::{Kernel, Offer, Place, Request, Selector, Tiled};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::planar::{self, FilterStrides};
 use crate::memory::view::{Space, View};
@@ -89,7 +89,7 @@ pub fn planar_tile(selector: &mut Selector, request: &Request) -> Offer {
         }),
         residual: split.fused.residual.unwrap_or(Place::from(output)),
     };
-    split.finish(selector, request, vec![tiled])
+    split.finish(selector, request, vec![Kernel::Tiled(tiled)])
 }
 
 /// Where a dense plain operand lies; constants are placed in the pool.

@@ -3,7 +3,7 @@
 use super::contract::{
     Epilogue, Filters, constant, f32_only, fixed, operand, packed, pair, placement,
 };
-use super::{Offer, Request, Selector, Tiled};
+use super::{Kernel, Offer, Request, Selector};
 use crate::kernel::transposed::{self, TransposedGeometry};
 use cnnc_ir::Tensor;
 use cnnc_ir::class::{Contract, Semantics};
@@ -52,9 +52,9 @@ pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
         weights: &weights.to_f32(),
         bias: bias.as_deref(),
     };
-    let tiles: Result<Vec<Tiled>, String> = plans
+    let tiles: Result<Vec<Kernel>, String> = plans
         .into_iter()
-        .map(|plan| packed(selector, request, plan, filters, &split))
+        .map(|plan| packed(selector, request, plan, filters, &split).map(Kernel::Tiled))
         .collect();
     split.finish(selector, request, tiles?)
 }

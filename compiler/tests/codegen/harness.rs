@@ -4,7 +4,7 @@ use crate::layout::{HALO, Placed, place, unplace};
 use cnnc::codegen::{Source, flat, jit};
 use cnnc::kernel::nest::{self, Nest};
 use cnnc::memory::view::View;
-use cnnc::select::Tiled;
+use cnnc::select::{Staged, Tiled};
 use cnnc_ir::interp::{Interpreter, Precision, distance};
 use cnnc_ir::{AttrValue, DType, Ex, Graph, Layout, NodeId, OpKind, Semantics, Tensor, TensorType};
 use cnnc_runtime::{
@@ -81,13 +81,23 @@ pub const SETUP: Setup = Setup {
 pub enum Work {
     Nest(Nest),
     Tiled(Tiled),
+    Staged(Staged),
 }
 
 impl Work {
+    /// Scratch memory a thread needs, in bytes.
+    fn scratch(&self) -> u64 {
+        match self {
+            Work::Staged(staged) => staged.plan.scratch,
+            Work::Nest(_) | Work::Tiled(_) => 0,
+        }
+    }
+
     fn source(&self) -> Source<'_> {
         match self {
             Work::Nest(nest) => Source::Nest(nest),
             Work::Tiled(tiled) => Source::Tiled(tiled),
+            Work::Staged(staged) => Source::Staged(staged),
         }
     }
 }
@@ -137,7 +147,7 @@ pub fn run_work(
         outputs: vec![port("y".to_owned(), &out)],
         states: Vec::new(),
         arena_bytes,
-        scratch_bytes: 0,
+        scratch_bytes: work.iter().map(Work::scratch).max().unwrap_or(0),
         state_bytes: 0,
         extents: Vec::new(),
         steps: steps(&sources),

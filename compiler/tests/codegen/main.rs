@@ -13,3 +13,4 @@ mod numbers;
 mod reductions;
 mod scalars;
 mod tiles;
+mod winograd;

@@ -13,7 +13,7 @@ use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::{DType, OpKind};
 use cnnc_runtime::CpuLevel;
 
-fn placement(view: &View) -> Placement {
+pub fn placement(view: &View) -> Placement {
     Placement {
         block: 16,
         strides: std::array::from_fn(|k| view.strides[k]),
@@ -21,7 +21,7 @@ fn placement(view: &View) -> Placement {
     }
 }
 
-fn bytes(values: &[f32]) -> Vec<u8> {
+pub fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
@@ -96,7 +96,7 @@ fn check_convolution(c: usize, m: usize, target: Target, setup: Setup) {
     );
 }
 
-const BLOCKED: Setup = Setup {
+pub const BLOCKED: Setup = Setup {
     blocked_input: true,
     blocked_output: true,
     ..SETUP

@@ -40,6 +40,8 @@ pub enum Op {
     /// `to = to + a * b`, fused where the target can.
     MulAdd,
     Add,
+    /// `to = a - b`.
+    Sub,
     Mul,
     /// `if a > b { a } else { b }`: a NaN in `b` wins.
     Max,
@@ -62,6 +64,8 @@ pub struct Frame {
 ///
 /// Instructions cannot fail one by one; a target remembers the first error and reports it when it finishes.
 pub trait VectorAsm {
+    /// The widest vector.
+    const WIDEST: Lanes;
     /// Whether [`Operand::Broadcast`] is an operand of arithmetic instructions.
     const EMBEDS_BROADCAST: bool;
     /// Most input base pointers.

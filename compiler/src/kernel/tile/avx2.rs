@@ -13,6 +13,7 @@ const LAST: usize = 15;
 pub struct Avx2;
 
 impl Encoding for Avx2 {
+    const WIDEST: Lanes = Lanes::Eight;
     const EMBEDS_BROADCAST: bool = false;
 
     fn registers(masks: usize) -> usize {
@@ -44,6 +45,7 @@ impl Encoding for Avx2 {
                 VEX_Vfmadd231ps_ymm_ymm_ymmm256,
             ],
             Row::Arithmetic(Op::Add) => [VEX_Vaddps_xmm_xmm_xmmm128, VEX_Vaddps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::Sub) => [VEX_Vsubps_xmm_xmm_xmmm128, VEX_Vsubps_ymm_ymm_ymmm256],
             Row::Arithmetic(Op::Mul) => [VEX_Vmulps_xmm_xmm_xmmm128, VEX_Vmulps_ymm_ymm_ymmm256],
             Row::Arithmetic(Op::Max) => [VEX_Vmaxps_xmm_xmm_xmmm128, VEX_Vmaxps_ymm_ymm_ymmm256],
             Row::Arithmetic(Op::Min) => [VEX_Vminps_xmm_xmm_xmmm128, VEX_Vminps_ymm_ymm_ymmm256],

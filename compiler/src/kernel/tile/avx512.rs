@@ -15,6 +15,7 @@ fn opmask(index: usize) -> Register {
 }
 
 impl Encoding for Avx512 {
+    const WIDEST: Lanes = Lanes::Sixteen;
     const EMBEDS_BROADCAST: bool = true;
 
     fn registers(_masks: usize) -> usize {
@@ -71,6 +72,11 @@ impl Encoding for Avx512 {
                 EVEX_Vaddps_xmm_k1z_xmm_xmmm128b32,
                 EVEX_Vaddps_ymm_k1z_ymm_ymmm256b32,
                 EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er,
+            ],
+            Row::Arithmetic(Op::Sub) => [
+                EVEX_Vsubps_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vsubps_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vsubps_zmm_k1z_zmm_zmmm512b32_er,
             ],
             Row::Arithmetic(Op::Mul) => [
                 EVEX_Vmulps_xmm_k1z_xmm_xmmm128b32,

@@ -4,8 +4,8 @@
 //! that WebAssembly exercises too is used.
 
 use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
-use super::emit::emit;
-use super::{ELEMENT, Lanes, Span, Target, Tile, TileError};
+use super::emit::Emit;
+use super::{ELEMENT, Lanes, Span, Target, TileError};
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I64};
 use cranelift_codegen::ir::{
@@ -15,8 +15,8 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-/// Builds the function of a tile that has been checked.
-pub fn build(tile: &Tile, fma: bool) -> Result<Function, TileError> {
+/// Builds the function of a microkernel that has been checked.
+pub fn build(kernel: &impl Emit, fma: bool) -> Result<Function, TileError> {
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params = vec![AbiParam::new(I64); POINTERS];
     let mut function = Function::with_name_signature(UserFuncName::default(), signature);
@@ -41,7 +41,7 @@ pub fn build(tile: &Tile, fma: bool) -> Result<Function, TileError> {
         loops: Vec::new(),
         error: None,
     };
-    emit(tile, &mut asm);
+    kernel.emit(&mut asm);
     asm.finish()?;
     Ok(function)
 }
@@ -136,6 +136,7 @@ fn flags() -> MemFlagsData {
 }
 
 impl VectorAsm for Clif<'_> {
+    const WIDEST: Lanes = Lanes::Four;
     const EMBEDS_BROADCAST: bool = false;
     const BASES: usize = 1;
 
@@ -205,6 +206,7 @@ impl VectorAsm for Clif<'_> {
                 }
             }
             Op::Add => self.builder.ins().fadd(a, b),
+            Op::Sub => self.builder.ins().fsub(a, b),
             Op::Mul => self.builder.ins().fmul(a, b),
             Op::Max => self.select(FloatCC::GreaterThan, a, b),
             Op::Min => self.select(FloatCC::LessThan, a, b),

@@ -6,12 +6,30 @@
 
 mod epilogue;
 mod reduce;
+mod transform;
 
 use super::asm::{Address, Frame, Operand, Pointer, Reg, VectorAsm};
-use super::{Column, ELEMENT, Init, Lanes, Source, Span, Tile};
+use super::{Column, ELEMENT, Init, Lanes, Mask, Source, Span, Tile};
 
-/// Emits the whole tile but for the target's prologue and return.
-pub fn emit<A: VectorAsm>(tile: &Tile, asm: &mut A) {
+/// A microkernel that can be emitted for every target.
+pub trait Emit {
+    /// The masks of its partial vectors.
+    fn masks(&self) -> Vec<Mask>;
+    /// Emits everything but the target's prologue and return.
+    fn emit<A: VectorAsm>(&self, asm: &mut A);
+}
+
+impl Emit for Tile {
+    fn masks(&self) -> Vec<Mask> {
+        Tile::masks(self)
+    }
+
+    fn emit<A: VectorAsm>(&self, asm: &mut A) {
+        emit_tile(self, asm);
+    }
+}
+
+fn emit_tile<A: VectorAsm>(tile: &Tile, asm: &mut A) {
     let unit = match tile.source {
         Source::Broadcast => ELEMENT,
         Source::Lanes => tile.columns[0].lanes.bytes(),
@@ -39,10 +57,7 @@ pub fn emit<A: VectorAsm>(tile: &Tile, asm: &mut A) {
     for nest in &tile.reduction {
         emitter.nest(nest);
     }
-    for &step in &tile.epilogue {
-        emitter.step(step);
-    }
-    emitter.store();
+    emitter.finish();
 }
 
 /// Chooses input base pointers so that short displacements reach the taps of as many pixels as possible.
@@ -82,7 +97,26 @@ struct Emitter<'a, A> {
     at: (i64, i64),
 }
 
-impl<A: VectorAsm> Emitter<'_, A> {
+impl<'a, A: VectorAsm> Emitter<'a, A> {
+    /// For a tile whose accumulators are computed already.
+    fn without_input(tile: &'a Tile, asm: &'a mut A) -> Self {
+        Emitter {
+            tile,
+            asm,
+            bases: Vec::new(),
+            base_of: Vec::new(),
+            at: (0, 0),
+        }
+    }
+
+    /// The epilogue and the store.
+    fn finish(&mut self) {
+        for &step in &self.tile.epilogue {
+            self.step(step);
+        }
+        self.store();
+    }
+
     fn acc(&self, pixel: usize, column: usize) -> Reg {
         Reg(pixel * self.tile.columns.len() + column)
     }

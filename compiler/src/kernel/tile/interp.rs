@@ -177,7 +177,11 @@ fn reduce(
     Ok(acc)
 }
 
-fn apply(step: Step, x: f32, residual: impl Fn() -> Result<f32, Fault>) -> Result<f32, Fault> {
+pub(super) fn apply(
+    step: Step,
+    x: f32,
+    residual: impl Fn() -> Result<f32, Fault>,
+) -> Result<f32, Fault> {
     Ok(match step {
         Step::AddResidual => x + residual()?,
         Step::Max(c) => max(c.value(), x),
@@ -198,7 +202,7 @@ fn min(c: f32, x: f32) -> f32 {
     if c < x { c } else { x }
 }
 
-fn element(
+pub(super) fn element(
     buffer: &'static str,
     (elements, start): (&[f32], i64),
     offset: i64,
@@ -207,7 +211,7 @@ fn element(
 }
 
 /// The index of the element at a byte offset.
-fn locate(buffer: &'static str, len: usize, offset: i64) -> Result<usize, Fault> {
+pub(super) fn locate(buffer: &'static str, len: usize, offset: i64) -> Result<usize, Fault> {
     let index = usize::try_from(offset / ELEMENT).ok();
     index
         .filter(|&index| offset >= 0 && offset % ELEMENT == 0 && index < len)

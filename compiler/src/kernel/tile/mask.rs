@@ -30,6 +30,19 @@ impl Span {
     }
 }
 
+impl Lanes {
+    /// The whole vector.
+    pub(super) fn span(self) -> Span {
+        Span {
+            lanes: self,
+            mask: Mask {
+                first: 0,
+                end: self.count() as u8,
+            },
+        }
+    }
+}
+
 impl Column {
     /// The lanes that exist.
     pub(super) fn span(&self) -> Span {

@@ -4,8 +4,8 @@
 //! input bases and loop counters take the others; rax is scratch for constants.
 
 use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
-use super::emit::emit;
-use super::{Lanes, Mask, Span, Tile, TileError};
+use super::emit::Emit;
+use super::{Lanes, Mask, Span, TileError};
 use iced_x86::code_asm::{CodeAssembler, CodeLabel};
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 use std::marker::PhantomData;
@@ -29,6 +29,7 @@ pub enum Row {
 
 /// How a target encodes vector instructions.
 pub trait Encoding {
+    const WIDEST: Lanes;
     const EMBEDS_BROADCAST: bool;
 
     /// Vector registers left to a tile.
@@ -58,17 +59,17 @@ pub trait Encoding {
     ) -> Result<Instruction, IcedError>;
 }
 
-/// Assembles a tile that has been checked.
-pub fn assemble<E: Encoding>(tile: &Tile) -> Result<Vec<u8>, TileError> {
+/// Assembles a microkernel that has been checked.
+pub fn assemble<E: Encoding>(kernel: &impl Emit) -> Result<Vec<u8>, TileError> {
     let mut asm = X86::<E> {
         asm: CodeAssembler::new(64).map_err(encode)?,
         error: None,
-        masks: tile.masks(),
+        masks: kernel.masks(),
         saved: Vec::new(),
         heads: [None; COUNTERS.len()],
         encoding: PhantomData,
     };
-    emit(tile, &mut asm);
+    kernel.emit(&mut asm);
     asm.finish()
 }
 
@@ -153,6 +154,7 @@ impl<E: Encoding> X86<E> {
 }
 
 impl<E: Encoding> VectorAsm for X86<E> {
+    const WIDEST: Lanes = E::WIDEST;
     const EMBEDS_BROADCAST: bool = E::EMBEDS_BROADCAST;
     const BASES: usize = BASES.len();
 

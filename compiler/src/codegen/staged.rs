@@ -1,0 +1,198 @@
+//! The step function of a staged plan: for every strip, the calls of its program.
+//!
+//! ```text
+//! for strip in lo..hi:
+//!     for call in program(strip):
+//!         pointers = places + call's offsets
+//!         repeat: kernels[call.kernel](pointers); pointers += call's steps
+//! ```
+//!
+//! Calls and strips stand in one read-only table of i64 behind the code: calls first.
+
+use super::driver::{WORD, address, define_words, dispatch, import_table, import_tile, row};
+use super::nest::step_signature;
+use super::{CodegenError, Kernel, Tiles};
+use crate::kernel::staged::{Moving, StageCall, Strip};
+use crate::select::Staged;
+use cnnc_runtime::Env;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{
+    Block, FuncRef, Function, InstBuilder, MemFlagsData, UserFuncName, Value,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{DataId, Module};
+
+/// Pointers a call moves: input, weights, output, bias, residual.
+const POINTERS: usize = 5;
+
+/// Words of a call: kernel, repetitions, then place, offset and step of each pointer.
+const CALL: i64 = 2 + 3 * POINTERS as i64;
+
+/// Words of a strip: first call, number of calls, offsets of input and output.
+const STRIP: i64 = 4;
+
+/// Defines the table of a plan's calls and strips.
+pub(super) fn define_table<M: Module>(
+    module: &mut M,
+    staged: &Staged,
+    step: usize,
+) -> Result<DataId, CodegenError> {
+    let mut words: Vec<i64> = Vec::new();
+    for call in &staged.plan.calls {
+        words.extend([i64::from(call.kernel), i64::from(call.repeat)]);
+        for Moving {
+            place,
+            offset,
+            step,
+        } in pointers(call)
+        {
+            words.extend([place as i64, offset, step]);
+        }
+    }
+    for &Strip {
+        first,
+        count,
+        input,
+        output,
+    } in &staged.plan.strips
+    {
+        words.extend([i64::from(first), i64::from(count), input, output]);
+    }
+    define_words(module, &words, step)
+}
+
+/// The residual lies as the output does.
+fn pointers(call: &StageCall) -> [Moving; POINTERS] {
+    [
+        call.input,
+        call.weights,
+        call.output,
+        call.bias,
+        call.output,
+    ]
+}
+
+/// Builds the step function.
+pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -> Function {
+    let mut function = Function::with_name_signature(UserFuncName::default(), step_signature());
+    let callees: Vec<FuncRef> = staged
+        .plan
+        .kernels
+        .iter()
+        .filter_map(|kernel| tiles.get(&(Kernel::from(kernel), staged.target)))
+        .map(|&id| import_tile(&mut function, id))
+        .collect();
+    let table = table.map(|id| import_table(&mut function, id));
+    let mut context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut function, &mut context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let [env, lo, hi] = std::array::from_fn(|k| builder.block_params(entry)[k]);
+    let places = [
+        staged.input,
+        staged.weights,
+        staged.output,
+        staged.bias,
+        staged.residual,
+    ];
+    let operands = places.map(|place| address(&mut builder, env, place));
+    let scratch = builder
+        .ins()
+        .load(I64, MemFlagsData::trusted(), env, Env::SCRATCH as i32);
+    let table = match table {
+        Some(table) => builder.ins().symbol_value(I64, table),
+        None => builder.ins().iconst(I64, 0),
+    };
+    let strips = builder
+        .ins()
+        .iadd_imm_s(table, staged.plan.calls.len() as i64 * CALL * WORD);
+    let mut emitter = Emitter {
+        builder,
+        callees,
+        scratch,
+        table,
+    };
+    let strip_loop = emitter.open(lo, hi);
+    let strip = row(&mut emitter.builder, strips, strip_loop.index, STRIP * WORD);
+    emitter.strip(strip, operands);
+    emitter.close(strip_loop);
+    emitter.builder.ins().return_(&[]);
+    // `finalize` would add nothing: it spills values of stack maps, of which there are none.
+    emitter.builder.seal_all_blocks();
+    function
+}
+
+struct Emitter<'a> {
+    builder: FunctionBuilder<'a>,
+    callees: Vec<FuncRef>,
+    scratch: Value,
+    table: Value,
+}
+
+/// A loop over `index`, whose body is being emitted.
+struct Counted {
+    index: Value,
+    head: Block,
+    done: Block,
+}
+
+impl Emitter<'_> {
+    fn open(&mut self, from: Value, to: Value) -> Counted {
+        let [head, body, done] = std::array::from_fn(|_| self.builder.create_block());
+        let index = self.builder.append_block_param(head, I64);
+        self.builder.ins().jump(head, &[from.into()]);
+        self.builder.switch_to_block(head);
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, index, to);
+        self.builder.ins().brif(more, body, &[], done, &[]);
+        self.builder.switch_to_block(body);
+        Counted { index, head, done }
+    }
+
+    fn close(&mut self, counted: Counted) {
+        let next = self.builder.ins().iadd_imm_s(counted.index, 1);
+        self.builder.ins().jump(counted.head, &[next.into()]);
+        self.builder.switch_to_block(counted.done);
+    }
+
+    /// Word `k` of a row.
+    fn word(&mut self, row: Value, k: i64) -> Value {
+        self.builder
+            .ins()
+            .load(I64, MemFlagsData::trusted(), row, (k * WORD) as i32)
+    }
+
+    fn strip(&mut self, strip: Value, operands: [Value; POINTERS]) {
+        let [first, count, input, output] = std::array::from_fn(|k| self.word(strip, k as i64));
+        let [x, weights, y, bias, residual] = operands;
+        let x = self.builder.ins().iadd(x, input);
+        let [y, residual] = [y, residual].map(|p| self.builder.ins().iadd(p, output));
+        let end = self.builder.ins().iadd(first, count);
+        let calls = self.open(first, end);
+        self.call(calls.index, [x, weights, y, bias, residual]);
+        self.close(calls);
+    }
+
+    fn call(&mut self, index: Value, operands: [Value; POINTERS]) {
+        let call = row(&mut self.builder, self.table, index, CALL * WORD);
+        let [kernel, repeat] = [0, 1].map(|k| self.word(call, k));
+        let mut moving = operands;
+        let mut steps = operands;
+        for (k, pointer) in moving.iter_mut().enumerate() {
+            let [place, offset, step] =
+                [0, 1, 2].map(|field| self.word(call, 2 + 3 * k as i64 + field));
+            let start = self.builder.ins().select(place, self.scratch, *pointer);
+            *pointer = self.builder.ins().iadd(start, offset);
+            steps[k] = step;
+        }
+        let zero = self.builder.ins().iconst(I64, 0);
+        let repeated = self.open(zero, repeat);
+        for (pointer, step) in moving.iter_mut().zip(steps) {
+            let moved = self.builder.ins().imul(repeated.index, step);
+            *pointer = self.builder.ins().iadd(*pointer, moved);
+        }
+        dispatch(&mut self.builder, &self.callees, kernel, &moving);
+        self.close(repeated);
+    }
+}

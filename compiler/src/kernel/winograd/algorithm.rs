@@ -1,0 +1,197 @@
+//! The matrices of F(2x2, 3x3) and F(4x4, 3x3), Lavin and Gray's, as straight-line code.
+
+use crate::kernel::tile::transform::{Combination, LinearMap};
+
+/// Squares of 2x2 or 4x4 outputs at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    F2,
+    F4,
+}
+
+const fn c(scale: i32, a: usize, b: usize) -> Combination {
+    Combination { scale, a, b }
+}
+
+/// `Bᵀ` of F(2,3): `d0 - d2, d1 + d2, d2 - d1, d1 - d3`.
+const INPUT_2: LinearMap = LinearMap {
+    inputs: 4,
+    combinations: &[c(-1, 2, 0), c(1, 1, 2), c(-1, 1, 2), c(-1, 3, 1)],
+    outputs: &[4, 5, 6, 7],
+};
+
+/// `Aᵀ` of F(2,3): `m0 + m1 + m2, m1 - m2 - m3`.
+const OUTPUT_2: LinearMap = LinearMap {
+    inputs: 4,
+    combinations: &[c(1, 0, 1), c(-1, 2, 1), c(1, 2, 4), c(-1, 3, 5)],
+    outputs: &[6, 7],
+};
+
+/// `Bᵀ` of F(4,3): `4 d0 - 5 d2 + d4`, `e1 ± o1`, `e2 ± 2 o2`, `4 d1 - 5 d3 + d5` with `e1 = d4 - 4 d2, o1 = d3 - 4 d1,
+/// e2 = d4 - d2, o2 = d3 - d1`.
+const INPUT_4: LinearMap = LinearMap {
+    inputs: 6,
+    combinations: &[
+        c(-5, 2, 4),
+        c(4, 0, 6),
+        c(-5, 3, 5),
+        c(4, 1, 8),
+        c(-4, 2, 4),
+        c(-4, 1, 3),
+        c(1, 11, 10),
+        c(-1, 11, 10),
+        c(-1, 2, 4),
+        c(-1, 1, 3),
+        c(2, 15, 14),
+        c(-2, 15, 14),
+    ],
+    outputs: &[7, 12, 13, 16, 17, 9],
+};
+
+/// `Aᵀ` of F(4,3), from `s1, d1 = m1 ± m2` and `s2, d2 = m3 ± m4`: `m0 + s1 + s2, d1 + 2 d2, s1 + 4 s2, d1 + 8 d2 + m5`.
+const OUTPUT_4: LinearMap = LinearMap {
+    inputs: 6,
+    combinations: &[
+        c(1, 2, 1),
+        c(-1, 2, 1),
+        c(1, 4, 3),
+        c(-1, 4, 3),
+        c(1, 0, 6),
+        c(1, 8, 10),
+        c(2, 9, 7),
+        c(4, 8, 6),
+        c(1, 5, 7),
+        c(8, 9, 14),
+    ],
+    outputs: &[11, 12, 13, 15],
+};
+
+/// `G` of F(2,3).
+const FILTER_2: &[[f64; 3]] = &[
+    [1., 0., 0.],
+    [0.5, 0.5, 0.5],
+    [0.5, -0.5, 0.5],
+    [0., 0., 1.],
+];
+
+/// `G` of F(4,3).
+const FILTER_4: &[[f64; 3]] = &[
+    [1. / 4., 0., 0.],
+    [-1. / 6., -1. / 6., -1. / 6.],
+    [-1. / 6., 1. / 6., -1. / 6.],
+    [1. / 24., 1. / 12., 1. / 6.],
+    [1. / 24., -1. / 12., 1. / 6.],
+    [0., 0., 1.],
+];
+
+impl Algorithm {
+    pub const ALL: [Algorithm; 2] = [Algorithm::F2, Algorithm::F4];
+
+    /// The side of a square of outputs.
+    pub const fn size(self) -> usize {
+        match self {
+            Algorithm::F2 => 2,
+            Algorithm::F4 => 4,
+        }
+    }
+
+    /// The side of a patch of inputs.
+    pub const fn patch(self) -> usize {
+        self.size() + 2
+    }
+
+    /// Multiplications a square and pair of channels.
+    pub const fn components(self) -> usize {
+        self.patch() * self.patch()
+    }
+
+    /// `Bᵀ`.
+    pub const fn input(self) -> LinearMap {
+        match self {
+            Algorithm::F2 => INPUT_2,
+            Algorithm::F4 => INPUT_4,
+        }
+    }
+
+    /// `Aᵀ`.
+    pub const fn output(self) -> LinearMap {
+        match self {
+            Algorithm::F2 => OUTPUT_2,
+            Algorithm::F4 => OUTPUT_4,
+        }
+    }
+
+    /// What the two transforms read: the input's constants, then the output's.
+    pub fn constants(self) -> Vec<f32> {
+        let mut constants = self.input().constants();
+        constants.extend(self.output().constants());
+        constants
+    }
+
+    /// `G g Gᵀ` of a 3x3 filter, row by row, computed in f64.
+    pub fn filter(self, g: &[f32]) -> Vec<f32> {
+        let matrix = match self {
+            Algorithm::F2 => FILTER_2,
+            Algorithm::F4 => FILTER_4,
+        };
+        let half: Vec<[f64; 3]> = matrix
+            .iter()
+            .map(|row| [0, 1, 2].map(|j| (0..3).map(|i| row[i] * f64::from(g[3 * i + j])).sum()))
+            .collect();
+        let dot = |a: &[f64; 3], b: &[f64; 3]| (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) as f32;
+        half.iter()
+            .flat_map(|left| matrix.iter().map(move |right| dot(left, right)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `y_k = sum over r of g_r d_(k + r)` for every unit vector, exactly.
+    #[test]
+    fn both_algorithms_convolve_in_one_dimension() {
+        for algorithm in Algorithm::ALL {
+            let (input, output) = (algorithm.input().matrix(), algorithm.output().matrix());
+            let filter = match algorithm {
+                Algorithm::F2 => FILTER_2,
+                Algorithm::F4 => FILTER_4,
+            };
+            for (k, row) in output.iter().enumerate() {
+                for (r, d) in (0..3).flat_map(|r| (0..algorithm.patch()).map(move |d| (r, d))) {
+                    let terms = row.iter().zip(filter).zip(&input);
+                    let sum: f64 = terms
+                        .map(|((a, g), b)| f64::from(*a) * g[r] * f64::from(b[d]))
+                        .sum();
+                    let expected = f64::from(u8::from(d == k + r));
+                    assert!((sum - expected).abs() < 1e-15, "{algorithm:?} {k} {r} {d}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn maps_have_the_published_matrices() {
+        let rows = |map: LinearMap| {
+            map.matrix()
+                .iter()
+                .map(|r| format!("{r:?}"))
+                .collect::<Vec<_>>()
+        };
+        insta::assert_snapshot!(rows(INPUT_4).join("\n"), @r"
+        [4, 0, -5, 0, 1, 0]
+        [0, -4, -4, 1, 1, 0]
+        [0, 4, -4, -1, 1, 0]
+        [0, -2, -1, 2, 1, 0]
+        [0, 2, -1, -2, 1, 0]
+        [0, 4, 0, -5, 0, 1]
+        ");
+        insta::assert_snapshot!(rows(OUTPUT_4).join("\n"), @r"
+        [1, 1, 1, 1, 1, 0]
+        [0, 1, -1, 2, -2, 0]
+        [0, 1, 1, 4, 4, 0]
+        [0, 1, -1, 8, -8, 1]
+        ");
+    }
+}

@@ -1,0 +1,180 @@
+//! Cutting the output into squares, lines of squares, and strips of lines.
+
+use super::Algorithm;
+use crate::kernel::blocking::even;
+use crate::kernel::conv::ConvGeometry;
+use crate::kernel::plan::PlanError;
+use std::ops::Range;
+
+/// Bytes of `V` that a strip may fill: what a core's own cache holds beside the weights that stream by.
+const STRIP_BYTES: usize = 512 << 10;
+
+/// Fewest squares of a strip: enough to fill a register block, so that weights are read for many.
+const FEWEST: usize = 14;
+
+/// Strips wanted, so that several threads have work.
+const STRIPS: usize = 8;
+
+/// The squares of one image.
+pub struct Squares {
+    output: [usize; 2],
+    input: [usize; 2],
+    pads: [usize; 2],
+    /// Bytes from row to row and pixel to pixel, of input and output.
+    steps: [[i64; 2]; 2],
+    size: usize,
+    patch: usize,
+    /// Rows and columns of squares of a strip.
+    strip: [usize; 2],
+}
+
+/// Squares in a row that read and write alike.
+pub struct Line {
+    /// The number of its first square in the strip.
+    pub first: usize,
+    pub count: usize,
+    /// Byte offsets of the first patch and the first output, from the strip's.
+    pub input: i64,
+    pub output: i64,
+    /// The rows and columns of its patches that lie inside the input.
+    pub read: [Range<usize>; 2],
+    /// The rows and columns of its squares that lie inside the output.
+    pub write: [Range<usize>; 2],
+}
+
+/// A rectangle of squares.
+pub struct Rectangle {
+    pub lines: Vec<Line>,
+    /// Byte offsets of the strip's first square.
+    pub input: i64,
+    pub output: i64,
+}
+
+impl Squares {
+    pub fn new(conv: &ConvGeometry, algorithm: Algorithm) -> Result<Squares, PlanError> {
+        let output = conv.output()?;
+        let steps = [&conv.input_placement, &conv.output_placement].map(|p| {
+            let [_, row, pixel] = p.image_row_pixel();
+            [row, pixel]
+        });
+        let size = algorithm.size();
+        let count = output.map(|extent| extent.div_ceil(size));
+        let bytes = conv.in_channels * algorithm.components() * size_of::<f32>();
+        let most = (STRIP_BYTES / bytes.max(1)).max(FEWEST);
+        Ok(Squares {
+            output,
+            input: conv.input,
+            pads: [conv.pads[0], conv.pads[1]],
+            steps,
+            size,
+            patch: algorithm.patch(),
+            strip: strip(count, most),
+        })
+    }
+
+    pub fn per_strip(&self) -> usize {
+        self.strip[0] * self.strip[1]
+    }
+
+    fn count(&self) -> [usize; 2] {
+        self.output.map(|extent| extent.div_ceil(self.size))
+    }
+
+    /// Parts of the output channels that a strip is split into, where there are few strips. Each part transforms the input again.
+    pub fn parts(&self, bundles: usize) -> usize {
+        let strips: usize = (0..2)
+            .map(|axis| self.count()[axis].div_ceil(self.strip[axis]))
+            .product();
+        (STRIPS / strips.max(1)).clamp(1, (bundles / 4).max(1))
+    }
+
+    pub fn strips(&self) -> Vec<Rectangle> {
+        let [rows, columns] = self.count();
+        let cut = |count: usize, most: usize| {
+            (0..count)
+                .step_by(most.max(1))
+                .map(move |i| i..(i + most).min(count))
+        };
+        cut(rows, self.strip[0])
+            .flat_map(|ys| cut(columns, self.strip[1]).map(move |xs| (ys.clone(), xs)))
+            .map(|(ys, xs)| self.lines(ys, xs))
+            .collect()
+    }
+
+    fn lines(&self, ys: Range<usize>, xs: Range<usize>) -> Rectangle {
+        let origin = self.offsets(ys.start, xs.start);
+        let mut lines: Vec<Line> = Vec::new();
+        let mut first = 0;
+        for y in ys {
+            for x in xs.clone() {
+                let (read, write) = (
+                    [self.read(0, y), self.read(1, x)],
+                    [self.write(0, y), self.write(1, x)],
+                );
+                let [input, output] = self.offsets(y, x);
+                match lines.last_mut() {
+                    Some(last) if x > xs.start && last.read == read && last.write == write => {
+                        last.count += 1
+                    }
+                    _ => lines.push(Line {
+                        first,
+                        count: 1,
+                        input: input - origin[0],
+                        output: output - origin[1],
+                        read,
+                        write,
+                    }),
+                }
+                first += 1;
+            }
+        }
+        Rectangle {
+            lines,
+            input: origin[0],
+            output: origin[1],
+        }
+    }
+
+    /// Byte offsets of a square's patch and of its output.
+    fn offsets(&self, y: usize, x: usize) -> [i64; 2] {
+        let [top, left] = [y, x].map(|i| (i * self.size) as i64);
+        let at = |side: usize, dy: i64, dx: i64| {
+            (top - dy) * self.steps[side][0] + (left - dx) * self.steps[side][1]
+        };
+        [at(0, self.pads[0] as i64, self.pads[1] as i64), at(1, 0, 0)]
+    }
+
+    /// The part of a patch inside the input.
+    fn read(&self, axis: usize, square: usize) -> Range<usize> {
+        let start = square * self.size;
+        let first = self.pads[axis].saturating_sub(start).min(self.patch);
+        let end = (self.input[axis] + self.pads[axis])
+            .saturating_sub(start)
+            .min(self.patch);
+        first..end.max(first)
+    }
+
+    /// The part of a square inside the output.
+    fn write(&self, axis: usize, square: usize) -> Range<usize> {
+        0..(self.output[axis] - square * self.size).min(self.size)
+    }
+}
+
+/// The rows and columns of squares of a strip of at most `most`, cut so that little of the last one is empty.
+fn strip([rows, columns]: [usize; 2], most: usize) -> [usize; 2] {
+    if columns > most {
+        let widest = even(columns, most)
+            .map(|range| range.len())
+            .max()
+            .unwrap_or(1);
+        return [1, widest];
+    }
+    let tallest = (most / columns.max(1)).clamp(1, rows.max(1));
+    let empty = |height: &usize| rows.div_ceil(*height) * height - rows;
+    // Of equal waste the taller strip.
+    let height = (tallest.div_ceil(2)..=tallest)
+        .rev()
+        .min_by_key(empty)
+        .unwrap_or(1);
+    [height, columns]
+}
