@@ -4,6 +4,7 @@
 use crate::schema::OpDef;
 
 mod attention_mask;
+mod cumulative;
 mod elementwise;
 mod geometry;
 mod heads;
@@ -11,7 +12,9 @@ mod indexing;
 mod integer_product;
 mod interpolation;
 mod looping;
+mod loss;
 mod normalization;
+mod optimizer;
 mod pooling;
 mod q_linear;
 mod quantization;
@@ -49,6 +52,8 @@ operators! {
     Abs abs
     Acos acos
     Acosh acosh
+    Adagrad adagrad
+    Adam adam
     Add add
     AffineGrid affine_grid
     And and
@@ -84,9 +89,12 @@ operators! {
     ConvTranspose conv_transpose
     Cos cos
     Cosh cosh
+    CumProd cum_prod
+    CumSum cum_sum
     DeformConv deform_conv
     DepthToSpace depth_to_space
     DequantizeLinear dequantize_linear
+    Det det
     Div div
     Dropout dropout
     DynamicQuantizeLinear dynamic_quantize_linear
@@ -144,8 +152,10 @@ operators! {
     Min min
     Mish mish
     Mod modulo
+    Momentum momentum
     Mul mul
     Neg neg
+    NegativeLogLikelihoodLoss negative_log_likelihood_loss
     NonMaxSuppression non_max_suppression
     NonZero non_zero
     Not not
@@ -200,6 +210,7 @@ operators! {
     Size size
     Slice slice
     Softmax softmax
+    SoftmaxCrossEntropyLoss softmax_cross_entropy_loss
     Softplus softplus
     Softsign softsign
     SpaceToDepth space_to_depth
@@ -208,6 +219,7 @@ operators! {
     Squeeze squeeze
     Sub sub
     Sum sum
+    SwiGLU swi_glu
     Swish swish
     Tan tan
     Tanh tanh
