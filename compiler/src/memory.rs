@@ -79,6 +79,7 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
         let class = match ty.layout {
             Layout::Blocked { halo, .. } if halo != [0; 4] => Class::Halo {
                 geometry: planner.geometry(ty),
+                halo,
             },
             _ => Class::General,
         };

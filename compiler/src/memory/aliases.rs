@@ -63,47 +63,64 @@ impl Finder<'_> {
             if shape[..axis].iter().product::<usize>() != 1 {
                 continue;
             }
-            let inner = self.planner.whole(ty).strides;
-            let mut at = 0;
-            for v in graph.node(step.node).inputs.iter().flatten() {
-                let part = graph.ty(*v);
-                let extent = part.shape[axis].fixed().unwrap_or(0);
-                let start = at;
-                at += extent;
-                let (unit, blocks) = match ty.layout {
-                    Layout::Blocked { block, .. } => (inner[1], start / u64::from(block)),
-                    Layout::Plain => (inner[axis], start),
-                };
-                let key = Key {
-                    block: block.id,
-                    value: *v,
-                };
-                let once = graph
-                    .node(step.node)
-                    .inputs
-                    .iter()
-                    .filter(|o| **o == Some(*v))
-                    .count()
-                    == 1;
+            let key = |value| Key {
+                block: block.id,
+                value,
+            };
+            let operands = self.operands(block, whole, axis);
+            if let Some(place) = self.inside_another(block, whole, &operands) {
+                self.parts.insert(key(whole), place);
+                continue;
+            }
+            for &(v, offset) in &operands {
+                let once = operands.iter().filter(|o| o.0 == v).count() == 1;
                 if once
-                    && part.layout == ty.layout
-                    && self.has_own_buffer(block, *v)
-                    && !self.parts.contains_key(&key)
+                    && graph.ty(v).layout == ty.layout
+                    && self.has_own_buffer(block, v)
+                    && !self.parts.contains_key(&key(v))
                 {
-                    let offset = blocks * unit as u64 * ty.dtype.size() as u64;
-                    self.parts.insert(
-                        key,
-                        (
-                            Key {
-                                block: block.id,
-                                value: whole,
-                            },
-                            offset,
-                        ),
-                    );
+                    self.parts.insert(key(v), (key(whole), offset));
                 }
             }
         }
+    }
+
+    /// The operands of a concatenation and their places in the whole, in bytes.
+    fn operands(&self, block: &Block, whole: Value, axis: usize) -> Vec<(Value, u64)> {
+        let graph = block.graph;
+        let ty = graph.ty(whole);
+        let strides = self.planner.whole(ty).strides;
+        let mut start = 0;
+        let place = |&v: &Value| {
+            let at = match ty.layout {
+                Layout::Blocked { block, .. } => start / u64::from(block) * strides[1] as u64,
+                Layout::Plain => start * strides[axis] as u64,
+            };
+            start += graph.ty(v).shape[axis].fixed().unwrap_or(0);
+            (v, at * ty.dtype.size() as u64)
+        };
+        let inputs = graph.node(whole.node).inputs.iter().flatten();
+        inputs.map(place).collect()
+    }
+
+    /// Where a concatenation lies whose operands follow each other in a larger one that comes later.
+    fn inside_another(
+        &self,
+        block: &Block,
+        v: Value,
+        operands: &[(Value, u64)],
+    ) -> Option<(Key, u64)> {
+        let part = |value| {
+            let block = block.id;
+            self.parts.get(&Key { block, value }).copied()
+        };
+        let (whole, start) = part(operands.first()?.0)?;
+        let follow = operands
+            .iter()
+            .all(|&(operand, offset)| part(operand) == Some((whole, start + offset)));
+        let alike = block.graph.ty(whole.value).layout == block.graph.ty(v).layout;
+        (follow && alike && part(v).is_none() && !block.graph.is_output(v))
+            .then_some((whole, start))
     }
 
     /// Whether an operator of this block computes the value into memory of its own.

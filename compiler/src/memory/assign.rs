@@ -20,8 +20,8 @@ impl Interval {
 pub enum Class {
     /// With every other general buffer.
     General,
-    /// Only with buffers of this geometry: the frame of zeros must survive.
-    Halo { geometry: [u64; 5] },
+    /// Only with buffers of this geometry and this frame, whose zeros must survive.
+    Halo { geometry: [u64; 5], halo: [u16; 4] },
 }
 
 /// A piece of memory to be placed; sizes are multiples of the alignment.
@@ -207,7 +207,7 @@ mod tests {
                 .map(|(size, first, length, class)| Buffer {
                     size: size * 64,
                     live: Interval { first, last: first + length },
-                    class: if class == 0 { Class::Halo { geometry: [1, 1, size, 1, 16] } } else { Class::General },
+                    class: if class == 0 { Class::Halo { geometry: [1, 1, size, 1, 16], halo: [0, 0, 1, 0] } } else { Class::General },
                 })
                 .collect();
             let placed = assign(&buffers);

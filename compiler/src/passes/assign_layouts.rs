@@ -1,19 +1,23 @@
 //! Layout assignment: values between convolutions are kept with their channels in blocks ([`Layout::Blocked`]), so that no
 //! reorder stands between them.
 //!
-//! Convolutions produce blocked values; pools, elementwise operators and channel concatenations pass the layout on. Everything
-//! else reads plain values: a `Reorder` stands at the border, one for all readers. A blocked value carries a halo of zeros as wide
-//! as the widest padding among the convolutions that read it.
+//! Convolutions produce blocked values; pools, elementwise operators and channel concatenations pass the layout on. What leaves
+//! one pixel of a plane reads blocked and is itself plain, as is everything between such single pixels. Everything else reads
+//! plain values: a `Reorder` stands at the border, one for all readers, except where a convolution reads the few channels of a
+//! picture as they are. A blocked value carries a halo of zeros as wide as the widest padding among the convolutions that read it.
 
 use super::{PassError, PassOptions, at};
 use cnnc_ir::attrs::{AttrValue, Attrs};
-use cnnc_ir::class::{Contract, Conv, Movement};
+use cnnc_ir::class::{Contract, Conv, ConvTranspose, Movement};
 use cnnc_ir::graph::Op;
-use cnnc_ir::{DType, Dim, Graph, Layout, NodeId, OpKind, Semantics, Value};
+use cnnc_ir::{DType, Dim, Graph, Layout, NodeId, OpKind, Semantics, TensorType, Value};
 use std::collections::HashMap;
 
 /// Channels in a block, whatever the vector width: one AVX-512 register, two AVX2 registers, four of 128 bits.
 const BLOCK: u8 = 16;
+
+/// A plain value of at most so many channels is read as it is: blocks would be mostly padding.
+const FEW: usize = 4;
 
 type Halo = [u16; 4];
 
@@ -31,18 +35,33 @@ pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
     let halos = halos(graph, &order, &roles);
     for (&id, role) in &roles {
         let halo = halos.get(&id.into()).copied().unwrap_or_default();
-        debug_assert!(matches!(role, Role::Conv(_) | Role::Follower));
-        graph.set_layout(id.into(), Layout::Blocked { block: BLOCK, halo });
+        if role.makes_blocked() {
+            graph.set_layout(id.into(), Layout::Blocked { block: BLOCK, halo });
+        }
     }
     insert_reorders(graph, &order, &roles, &halos)
 }
 
 /// How a node takes part in the blocked world; nodes without a role are plain.
 enum Role {
-    /// Needs its first operand blocked, with this halo.
+    /// A convolution that needs its first operand blocked, with this halo.
     Conv(Halo),
+    /// A convolution that reads few channels from a plain value.
+    First,
     /// Takes its large operands as they are.
     Follower,
+    /// Takes its first operand blocked and makes a plain value.
+    Last,
+}
+
+impl Role {
+    fn makes_blocked(&self) -> bool {
+        !matches!(self, Role::Last)
+    }
+}
+
+fn is_blocked(roles: &HashMap<NodeId, Role>, v: Value) -> bool {
+    v.slot == 0 && roles.get(&v.node).is_some_and(Role::makes_blocked)
 }
 
 fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role> {
@@ -51,37 +70,31 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
     let ty = &node.outputs[0].ty;
     if node.outputs.len() != 1
         || ty.dtype != DType::F32
-        || ty.rank() != 4
         || !ty.is_fixed()
         || !op.bodies.is_empty()
+        || ty.elements() == Some(0)
     {
         return None;
     }
-    if ty.elements() == Some(0) {
-        return None;
-    }
-    let is_blocked =
-        |v: &Option<Value>| v.is_some_and(|v| v.slot == 0 && roles.contains_key(&v.node));
-    let semantics = graph.semantics(id).ok()?;
-    match semantics {
+    let is_blocked = |v: &Option<Value>| v.is_some_and(|v| is_blocked(roles, v));
+    let follows = |if_so| is_blocked(node.inputs.first()?).then_some(if_so);
+    match graph.semantics(id).ok()? {
         Semantics::Contract(Contract::Conv(conv)) => {
-            let w = graph.constant(node.inputs[1]?)?;
-            suits(&conv, w.shape())
-                .then(|| halo(&conv))
-                .flatten()
-                .map(Role::Conv)
+            let few = !is_blocked(node.inputs.first()?) && conv.groups == 1;
+            convolution(graph, id, few, &conv)
         }
-        Semantics::Window(_) => is_blocked(&node.inputs[0]).then_some(Role::Follower),
+        Semantics::Contract(Contract::ConvTranspose(conv)) => transposed(graph, id, &conv),
+        Semantics::Window(_) if is_pixel(ty) => follows(Role::Last),
+        Semantics::Window(_) => follows(Role::Follower),
+        Semantics::Reduce(reduce) if reduce.axes == [2, 3] => follows(Role::Last),
         Semantics::Elementwise(_) => {
-            let large: Vec<&Option<Value>> = node
+            let mut large = node
                 .inputs
                 .iter()
                 .filter(|v| v.is_some_and(|v| !per_channel(graph, v, &ty.shape)))
-                .collect();
-            (!large.is_empty()
-                && large
-                    .iter()
-                    .all(|v| is_blocked(v) && same_shape(graph, v, &ty.shape)))
+                .peekable();
+            (large.peek().is_some()
+                && large.all(|v| is_blocked(v) && same_shape(graph, v, &ty.shape)))
             .then_some(Role::Follower)
         }
         Semantics::Movement(Movement::Concat { axis: 1 }) => {
@@ -90,12 +103,69 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
                     |v| matches!(graph.ty(v).shape[1], Dim::Fixed(c) if c % u64::from(BLOCK) == 0),
                 )
             };
-            let (last, head) = node.inputs.split_last()?;
-            (node.inputs.iter().all(is_blocked) && is_blocked(last) && head.iter().all(whole))
-                .then_some(Role::Follower)
+            let (_, head) = node.inputs.split_last()?;
+            (node.inputs.iter().all(is_blocked) && head.iter().all(whole)).then_some(Role::Follower)
         }
         _ => None,
     }
+}
+
+/// A convolution of constant weights with a blocked kernel; `few` if it may read few channels from a plain value.
+fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
+    let node = graph.node(id);
+    let (x, y) = (graph.ty((*node.inputs.first()?)?), &node.outputs[0].ty);
+    let w = graph.constant(node.inputs[1]?)?.shape();
+    if w.len() != 4 || !suits(conv.groups, [w[0], w[1] * conv.groups]) || is_pixel(x) && is_pixel(y)
+    {
+        return None;
+    }
+    if few && w[1] <= FEW {
+        return Some(Role::First);
+    }
+    let pad = |v: &[usize], i: usize| v.get(i).copied().and_then(width);
+    let halo = [
+        pad(&conv.pads_begin, 0)?,
+        pad(&conv.pads_begin, 1)?,
+        pad(&conv.pads_end, 0)?,
+        pad(&conv.pads_end, 1)?,
+    ];
+    Some(Role::Conv(halo))
+}
+
+/// A transposed convolution of constant weights. Its halo is what the taps reach beyond the input.
+fn transposed(graph: &Graph, id: NodeId, conv: &ConvTranspose) -> Option<Role> {
+    let node = graph.node(id);
+    let x = graph.ty((*node.inputs.first()?)?);
+    let w = graph.constant(node.inputs[1]?)?.shape();
+    if w.len() != 4 || !suits(conv.groups, [w[1] * conv.groups, w[0]]) {
+        return None;
+    }
+    let mut halo = [0; 4];
+    for axis in 0..2 {
+        let extent = |n: usize| i64::try_from(n).ok();
+        let stride = extent(conv.strides[axis])?;
+        let reach = extent((conv.kernel[axis] - 1).checked_mul(conv.dilations[axis])?)?;
+        let (input, output) = (
+            x.shape[axis + 2].fixed()? as i64,
+            extent(conv.output[axis])?,
+        );
+        let pad = conv.pads_begin[axis];
+        let before = reach.checked_sub(pad)? / stride;
+        let behind = (output - 1).checked_add(pad)? / stride - (input - 1);
+        halo[axis] = width(before.max(0) as usize)?;
+        halo[axis + 2] = width(behind.max(0) as usize)?;
+    }
+    Some(Role::Conv(halo))
+}
+
+/// The width of a side of a halo; wide ones are not worth their memory.
+fn width(pixels: usize) -> Option<u16> {
+    u16::try_from(pixels).ok().filter(|p| *p <= 64)
+}
+
+/// Whether planes are a single pixel: then blocks have nothing to gain.
+fn is_pixel(ty: &TensorType) -> bool {
+    matches!(ty.shape[..], [_, _, Dim::Fixed(1), Dim::Fixed(1)])
 }
 
 fn same_shape(graph: &Graph, v: &Option<Value>, shape: &[Dim]) -> bool {
@@ -108,30 +178,10 @@ fn per_channel(graph: &Graph, v: Value, shape: &[Dim]) -> bool {
     own != shape && own.iter().rev().take(2).all(|d| *d == Dim::Fixed(1))
 }
 
-/// Convolutions that have a blocked kernel: dense, depthwise, or grouped in whole blocks.
-fn suits(conv: &Conv, w: &[usize]) -> bool {
-    let block = usize::from(BLOCK);
-    let (out_channels, in_per_group) = (w[0], w[1]);
-    let depthwise = in_per_group == 1 && out_channels == conv.groups;
-    conv.groups == 1
-        || depthwise
-        || (in_per_group.is_multiple_of(block)
-            && (out_channels / conv.groups).is_multiple_of(block))
-}
-
-fn halo(conv: &Conv) -> Option<Halo> {
-    let pad = |v: &[usize], i: usize| {
-        v.get(i)
-            .copied()
-            .and_then(|p| u16::try_from(p).ok())
-            .filter(|p| *p <= 64)
-    };
-    Some([
-        pad(&conv.pads_begin, 0)?,
-        pad(&conv.pads_begin, 1)?,
-        pad(&conv.pads_end, 0)?,
-        pad(&conv.pads_end, 1)?,
-    ])
+/// Convolutions between these channels that have a blocked kernel: dense, depthwise, or grouped in whole blocks.
+fn suits(groups: usize, channels: [usize; 2]) -> bool {
+    let whole = |channels: usize| (channels / groups).is_multiple_of(BLOCK.into());
+    groups == 1 || channels == [groups; 2] || channels.into_iter().all(whole)
 }
 
 /// The halo of every value that some convolution reads blocked. Parts of a concatenation lie inside the whole and have its halo.
@@ -143,31 +193,34 @@ fn halos(graph: &Graph, order: &[NodeId], roles: &HashMap<NodeId, Role>) -> Hash
             *h = (*h).max(b);
         }
     };
-    for &id in order.iter().rev() {
-        let node = graph.node(id);
-        match roles.get(&id) {
-            Some(Role::Conv(halo)) => widen(
-                &mut halos,
-                node.inputs[0].expect("a convolution's input"),
-                *halo,
-            ),
-            Some(Role::Follower) if is_concat(graph, id) => {
-                let whole = halos.get(&id.into()).copied().unwrap_or_default();
-                let parts: Vec<Value> = node.inputs.iter().copied().flatten().collect();
-                let widest = parts.iter().fold(whole, |mut w, p| {
-                    let own = halos.get(p).copied().unwrap_or_default();
-                    w.iter_mut().zip(own).for_each(|(w, o)| *w = (*w).max(o));
-                    w
-                });
-                halos.insert(id.into(), widest);
-                for p in parts {
-                    widen(&mut halos, p, widest);
-                }
-            }
-            _ => {}
+    for (&id, role) in roles {
+        if let (Role::Conv(halo), Some(input)) = (role, graph.node(id).inputs[0]) {
+            widen(&mut halos, input, *halo);
         }
     }
-    halos
+    // A part of several wholes joins their halos: widening goes on until nothing changes.
+    let wholes: Vec<NodeId> = order
+        .iter()
+        .copied()
+        .filter(|id| roles.contains_key(id) && is_concat(graph, *id))
+        .collect();
+    loop {
+        let before = halos.clone();
+        for &id in wholes.iter().rev() {
+            let parts: Vec<Value> = graph.node(id).inputs.iter().copied().flatten().collect();
+            for &v in &parts {
+                let own = halos.get(&v).copied().unwrap_or_default();
+                widen(&mut halos, id.into(), own);
+            }
+            let whole = halos.get(&id.into()).copied().unwrap_or_default();
+            for v in parts {
+                widen(&mut halos, v, whole);
+            }
+        }
+        if halos == before {
+            return halos;
+        }
+    }
 }
 
 fn is_concat(graph: &Graph, id: NodeId) -> bool {
@@ -193,12 +246,13 @@ fn insert_reorders(
             let Some(v) = graph.node(id).inputs[slot] else {
                 continue;
             };
-            let is_blocked = roles.contains_key(&v.node);
+            let is_blocked = is_blocked(roles, v);
             let wants_blocked = match roles.get(&id) {
                 None => false,
                 Some(Role::Conv(_)) if slot == 0 => true,
-                // Weights and bias, and per-channel operands of an epilogue, are plain.
-                Some(Role::Conv(_)) => {
+                Some(Role::Last) => slot == 0,
+                // The input, weights and bias, and per-channel operands of an epilogue, are plain.
+                Some(Role::Conv(_) | Role::First) => {
                     graph.ty(v).shape == shape && slot >= graph.node(id).root_inputs().len()
                 }
                 Some(Role::Follower) => is_blocked,
@@ -223,7 +277,7 @@ fn insert_reorders(
         }
     }
     for (index, (_, v)) in graph.outputs().to_vec().into_iter().enumerate() {
-        if roles.contains_key(&v.node) {
+        if is_blocked(roles, v) {
             let plain = match made.get(&(v, false)) {
                 Some(&r) => r,
                 None => {
