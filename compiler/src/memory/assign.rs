@@ -199,6 +199,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn frames_on_other_sides_share_no_memory() {
+        let frame = |time, halo| Buffer {
+            size: 64,
+            live: Interval {
+                first: time,
+                last: time,
+            },
+            class: Class::Halo {
+                geometry: [1, 1, 4, 4, 16],
+                halo,
+            },
+        };
+        let (above, below) = ([1, 1, 0, 0], [0, 0, 1, 1]);
+        let placed = assign(&[frame(0, above), frame(1, below), frame(2, above)]);
+        assert_eq!(placed.offsets, [0, 64, 0]);
+    }
+
     proptest! {
         #[test]
         fn no_two_live_buffers_overlap(raw in prop::collection::vec((1u64..40, 0u32..60, 0u32..20, 0u64..3), 1..120)) {
