@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! for strip in lo..hi:
-//!     for call in program(strip):
-//!         pointers = places + call's offsets
-//!         repeat: kernels[call.kernel](pointers); pointers += call's steps
+//!     for round in program(strip):
+//!         for k in 0..round.repeat:
+//!             for call in round:
+//!                 kernels[call.kernel](places + call's offsets + k * call's steps)
 //! ```
 //!
-//! Calls and strips stand in one read-only table of i64 behind the code: calls first.
+//! Calls, rounds and strips stand in this order in one read-only table of i64 behind the code.
 
 use super::driver::{WORD, address, define_words, dispatch, import_table, import_tile, row};
 use super::nest::step_signature;
 use super::{CodegenError, Kernel, Tiles};
-use crate::kernel::staged::{Moving, StageCall, Strip};
+use crate::kernel::staged::{Moving, Round, StageCall, Strip};
 use crate::select::Staged;
 use cnnc_runtime::Env;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -26,10 +27,13 @@ use cranelift_module::{DataId, Module};
 /// Pointers a call moves: input, weights, output, bias, residual.
 const POINTERS: usize = 5;
 
-/// Words of a call: kernel, repetitions, then place, offset and step of each pointer.
-const CALL: i64 = 2 + 3 * POINTERS as i64;
+/// Words of a call: kernel, then place, offset and step of each pointer.
+const CALL: i64 = 1 + 3 * POINTERS as i64;
 
-/// Words of a strip: first call, number of calls, offsets of input and output.
+/// Words of a round: first call, number of calls, repetitions.
+const ROUND: i64 = 3;
+
+/// Words of a strip: first round, number of rounds, offsets of input and output.
 const STRIP: i64 = 4;
 
 /// Defines the table of a plan's calls and strips.
@@ -40,7 +44,7 @@ pub(super) fn define_table<M: Module>(
 ) -> Result<DataId, CodegenError> {
     let mut words: Vec<i64> = Vec::new();
     for call in &staged.plan.calls {
-        words.extend([i64::from(call.kernel), i64::from(call.repeat)]);
+        words.push(call.kernel.into());
         for Moving {
             place,
             offset,
@@ -49,6 +53,14 @@ pub(super) fn define_table<M: Module>(
         {
             words.extend([place as i64, offset, step]);
         }
+    }
+    for &Round {
+        first,
+        count,
+        repeat,
+    } in &staged.plan.rounds
+    {
+        words.extend([first, count, repeat].map(i64::from));
     }
     for &Strip {
         first,
@@ -105,14 +117,16 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
         Some(table) => builder.ins().symbol_value(I64, table),
         None => builder.ins().iconst(I64, 0),
     };
-    let strips = builder
-        .ins()
-        .iadd_imm_s(table, staged.plan.calls.len() as i64 * CALL * WORD);
+    let calls = staged.plan.calls.len() as i64 * CALL * WORD;
+    let rounds = builder.ins().iadd_imm_s(table, calls);
+    let rounds_bytes = staged.plan.rounds.len() as i64 * ROUND * WORD;
+    let strips = builder.ins().iadd_imm_s(rounds, rounds_bytes);
     let mut emitter = Emitter {
         builder,
         callees,
         scratch,
-        table,
+        calls: table,
+        rounds,
     };
     let strip_loop = emitter.open(lo, hi);
     let strip = row(&mut emitter.builder, strips, strip_loop.index, STRIP * WORD);
@@ -128,7 +142,9 @@ struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     callees: Vec<FuncRef>,
     scratch: Value,
-    table: Value,
+    /// Addresses of the tables.
+    calls: Value,
+    rounds: Value,
 }
 
 /// A loop over `index`, whose body is being emitted.
@@ -168,31 +184,41 @@ impl Emitter<'_> {
         let [x, weights, y, bias, residual] = operands;
         let x = self.builder.ins().iadd(x, input);
         let [y, residual] = [y, residual].map(|p| self.builder.ins().iadd(p, output));
-        let end = self.builder.ins().iadd(first, count);
-        let calls = self.open(first, end);
-        self.call(calls.index, [x, weights, y, bias, residual]);
-        self.close(calls);
+        let rounds = self.open_range(first, count);
+        self.round(rounds.index, [x, weights, y, bias, residual]);
+        self.close(rounds);
     }
 
-    fn call(&mut self, index: Value, operands: [Value; POINTERS]) {
-        let call = row(&mut self.builder, self.table, index, CALL * WORD);
-        let [kernel, repeat] = [0, 1].map(|k| self.word(call, k));
-        let mut moving = operands;
-        let mut steps = operands;
-        for (k, pointer) in moving.iter_mut().enumerate() {
-            let [place, offset, step] =
-                [0, 1, 2].map(|field| self.word(call, 2 + 3 * k as i64 + field));
-            let start = self.builder.ins().select(place, self.scratch, *pointer);
-            *pointer = self.builder.ins().iadd(start, offset);
-            steps[k] = step;
-        }
+    /// A loop over `first..first + count`.
+    fn open_range(&mut self, first: Value, count: Value) -> Counted {
+        let end = self.builder.ins().iadd(first, count);
+        self.open(first, end)
+    }
+
+    fn round(&mut self, index: Value, operands: [Value; POINTERS]) {
+        let round = row(&mut self.builder, self.rounds, index, ROUND * WORD);
+        let [first, count, repeat] = [0, 1, 2].map(|k| self.word(round, k));
         let zero = self.builder.ins().iconst(I64, 0);
         let repeated = self.open(zero, repeat);
-        for (pointer, step) in moving.iter_mut().zip(steps) {
-            let moved = self.builder.ins().imul(repeated.index, step);
-            *pointer = self.builder.ins().iadd(*pointer, moved);
-        }
-        dispatch(&mut self.builder, &self.callees, kernel, &moving);
+        let calls = self.open_range(first, count);
+        self.call(calls.index, repeated.index, operands);
+        self.close(calls);
         self.close(repeated);
+    }
+
+    /// Call number `index`, for the `k`-th time.
+    fn call(&mut self, index: Value, k: Value, operands: [Value; POINTERS]) {
+        let call = row(&mut self.builder, self.calls, index, CALL * WORD);
+        let kernel = self.word(call, 0);
+        let mut pointers = operands;
+        for (number, pointer) in pointers.iter_mut().enumerate() {
+            let [place, offset, step] =
+                [0, 1, 2].map(|field| self.word(call, 1 + 3 * number as i64 + field));
+            let start = self.builder.ins().select(place, self.scratch, *pointer);
+            let moved = self.builder.ins().imul(k, step);
+            let offset = self.builder.ins().iadd(offset, moved);
+            *pointer = self.builder.ins().iadd(start, offset);
+        }
+        dispatch(&mut self.builder, &self.callees, kernel, &pointers);
     }
 }

@@ -18,14 +18,15 @@ pub struct Packing {
     width: usize,
 }
 
+/// Channels packed side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Block {
-    first_channel: usize,
+pub struct Block {
+    pub first_channel: usize,
     /// Source index of the first channel's filter.
     filter: usize,
-    channels: usize,
+    pub channels: usize,
     /// Row length, at least `channels`.
-    width: usize,
+    pub width: usize,
     /// The sum of the widths before this block: its position in the bias, and a row's share of its position in the weights.
     start: usize,
 }
@@ -61,6 +62,11 @@ impl Packing {
         self.width += width;
         let bias = start as i64 * ELEMENT;
         (bias * self.rows.len() as i64, bias)
+    }
+
+    /// The blocks in their order.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// Elements of the packed weights.

@@ -1,14 +1,15 @@
 //! A staged plan: an operator done strip by strip, each strip in several stages whose intermediate results stay in the cache.
 //!
-//! A strip is one unit of parallel work. It runs a program: a list of calls, each a microkernel repeated a few times with moving
-//! pointers. Between the stages values lie in the thread's own scratch memory. Strips of the same kind share one program and
-//! differ in the offsets added to the operands:
+//! A strip is one unit of parallel work. It runs a program: rounds of calls of microkernels, repeated with moving pointers. Between
+//! the stages values lie in the thread's own scratch memory. Strips of the same kind share one program and differ in the offsets
+//! added to the operands:
 //!
 //! ```text
-//! for call in program:
-//!     for k in 0..call.repeat:
-//!         kernels[call.kernel](
-//!             place(call.input) + k * step, weights + .., place(call.output) + .., bias + .., residual + ..)
+//! for round in program:
+//!     for k in 0..round.repeat:
+//!         for call in round:
+//!             kernels[call.kernel](
+//!                 place(call.input) + k * step, weights + .., place(call.output) + .., bias + .., residual + ..)
 //! ```
 //!
 //! where a place is the operand, moved by the strip's offset, or the scratch memory. Offsets are bytes.
@@ -21,8 +22,9 @@ use std::fmt;
 pub struct StagedPlan {
     /// Distinct microkernels.
     pub kernels: Vec<Microkernel>,
-    /// All programs, one behind the other.
     pub calls: Vec<StageCall>,
+    /// All programs, one behind the other.
+    pub rounds: Vec<Round>,
     pub strips: Vec<Strip>,
     /// Scratch memory a thread needs, in bytes.
     pub scratch: u64,
@@ -31,7 +33,7 @@ pub struct StagedPlan {
 /// One unit of parallel work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strip {
-    /// Its program: `calls[first..first + count]`.
+    /// Its program: `rounds[first..first + count]`.
     pub first: u32,
     pub count: u32,
     pub input: i64,
@@ -39,11 +41,19 @@ pub struct Strip {
     pub output: i64,
 }
 
-/// A repeated call.
+/// Repeated calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Round {
+    /// `calls[first..first + count]`.
+    pub first: u32,
+    pub count: u32,
+    pub repeat: u32,
+}
+
+/// A call of a microkernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StageCall {
     pub kernel: u32,
-    pub repeat: u32,
     pub input: Moving,
     pub weights: Moving,
     /// The residual moves alike.
@@ -51,7 +61,7 @@ pub struct StageCall {
     pub bias: Moving,
 }
 
-/// A pointer that moves from call to call.
+/// A pointer that moves from repetition to repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moving {
     pub place: StagePlace,
@@ -89,8 +99,9 @@ impl fmt::Display for StagedPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "staged plan {} strips, {} calls, {} bytes of scratch",
+            "staged plan {} strips, {} rounds, {} calls, {} bytes of scratch",
             self.strips.len(),
+            self.rounds.len(),
             self.calls.len(),
             self.scratch
         )?;

@@ -28,7 +28,7 @@ use super::conv::ConvGeometry;
 use super::placement::Placement;
 use super::plan::{ChannelGroup, Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
-use super::staged::{Moving, StageCall, StagedPlan, Strip};
+use super::staged::{Moving, Round, StageCall, StagedPlan, Strip};
 use super::tile::transform::{Between, Patch, Transform};
 use super::tile::{ELEMENT, Init, Lanes, Microkernel, Source, Target};
 pub use algorithm::Algorithm;
@@ -89,7 +89,7 @@ pub fn plan(
             ));
         }
     }
-    let squares = Squares::new(conv, algorithm)?;
+    let squares = Squares::new(conv, algorithm, target)?;
     let product = product(conv, squares.per_strip(), target)?;
     let builder = Builder::new(conv, algorithm, &squares, &product);
     Ok(Winograd {
@@ -150,32 +150,36 @@ impl Winograd {
     /// The weights section: constants of the two transforms, then the transformed weights, group by group and
     /// component by component. `weights` are `[out_channels, in_channels, 3, 3]`; `None` if they are too few.
     pub fn weights(&self, weights: &[f32]) -> Option<Vec<f32>> {
-        let components = self.algorithm.components();
-        let filters = self.in_channels * self.out_channels;
-        if weights.len() != filters * 9 {
+        let (components, rows) = (self.algorithm.components(), self.in_channels);
+        if weights.len() != rows * self.out_channels * 9 {
             return None;
         }
-        let transformed: Vec<Vec<f32>> = {
-            let all: Vec<Vec<f32>> = weights
-                .par_chunks(9)
-                .map(|filter| self.algorithm.filter(filter))
-                .collect();
-            (0..components)
-                .into_par_iter()
-                .map(|k| all.iter().map(|u| u[k]).collect())
-                .collect()
-        };
-        let packing = self.product.packing.as_ref()?;
-        let packed: Vec<Vec<f32>> = transformed
-            .par_iter()
-            .map(|component| packing.pack(component))
-            .collect::<Option<_>>()?;
         let mut section = self.algorithm.constants();
-        for range in group_ranges(&self.product, packing.len()) {
-            for component in &packed {
-                section.extend_from_slice(&component[range.clone()]);
-            }
+        let constants = section.len();
+        let packing = self.product.packing.as_ref()?;
+        section.resize(constants + packing.len() * components, 0.0);
+        let mut rest = &mut section[constants..];
+        let mut groups = Vec::new();
+        for group in packing.blocks() {
+            let (own, behind) = rest.split_at_mut(group.width * rows * components);
+            groups.push((group, own));
+            rest = behind;
         }
+        groups.into_par_iter().for_each(|(group, own)| {
+            for (lane, filters) in weights
+                .chunks_exact(rows * 9)
+                .skip(group.first_channel)
+                .take(group.channels)
+                .enumerate()
+            {
+                for (row, filter) in filters.chunks_exact(9).enumerate() {
+                    let u = self.algorithm.filter(filter);
+                    for (component, value) in u.into_iter().take(components).enumerate() {
+                        own[(component * rows + row) * group.width + lane] = value;
+                    }
+                }
+            }
+        });
         Some(section)
     }
 
@@ -187,19 +191,19 @@ impl Winograd {
     }
 }
 
-/// Where each group's weights lie among those of one component, in elements.
-fn group_ranges(product: &Plan, len: usize) -> Vec<std::ops::Range<usize>> {
-    let start = |group: &ChannelGroup| (group.weights / ELEMENT) as usize;
-    let starts: Vec<usize> = product.groups.iter().map(start).chain([len]).collect();
-    starts.windows(2).map(|w| w[0]..w[1]).collect()
-}
-
 /// Groups of output channels that end with a block, so that they can be transformed back together.
 struct Bundle {
     /// Indices of the product's groups.
     groups: std::ops::Range<usize>,
     /// Blocks of output channels.
     blocks: std::ops::Range<usize>,
+}
+
+/// A round of a program under construction.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Repeated {
+    times: usize,
+    calls: Vec<StageCall>,
 }
 
 struct Builder<'a> {
@@ -250,8 +254,8 @@ impl<'a> Builder<'a> {
     }
 
     fn plan(mut self) -> StagedPlan {
-        let mut calls = Vec::new();
-        let mut programs: HashMap<Vec<StageCall>, u32> = HashMap::new();
+        let (mut calls, mut rounds) = (Vec::new(), Vec::new());
+        let mut programs: HashMap<Vec<Repeated>, u32> = HashMap::new();
         let mut strips = Vec::new();
         let parts = self.squares.parts(self.bundles.len());
         for strip in self.squares.strips() {
@@ -261,8 +265,16 @@ impl<'a> Builder<'a> {
                 let program = self.program(&strip.lines, part);
                 let count = program.len() as u32;
                 let first = *programs.entry(program).or_insert_with_key(|program| {
-                    calls.extend_from_slice(program);
-                    (calls.len() - program.len()) as u32
+                    let first = rounds.len() as u32;
+                    for round in program {
+                        rounds.push(Round {
+                            first: calls.len() as u32,
+                            count: round.calls.len() as u32,
+                            repeat: round.times as u32,
+                        });
+                        calls.extend_from_slice(&round.calls);
+                    }
+                    first
                 });
                 for image in 0..self.conv.batch as i64 {
                     let [input, output] = [&self.conv.input_placement, &self.conv.output_placement]
@@ -280,32 +292,33 @@ impl<'a> Builder<'a> {
         StagedPlan {
             kernels: self.kernels,
             calls,
+            rounds,
             strips,
             scratch: scratch as u64,
         }
     }
 
-    /// The calls of a strip for some of the bundles.
-    fn program(&mut self, lines: &[Line], part: std::ops::Range<usize>) -> Vec<StageCall> {
-        let mut calls: Vec<StageCall> = lines.iter().map(|line| self.forward(line)).collect();
-        let squares = lines
-            .iter()
-            .map(|line| line.first + line.count)
-            .max()
-            .unwrap_or(0);
+    /// The rounds of a strip for some of the bundles.
+    fn program(&mut self, lines: &[Line], part: std::ops::Range<usize>) -> Vec<Repeated> {
+        let squares = lines.iter().map(|l| l.first + l.count).max().unwrap_or(0);
+        let mut rounds = vec![Repeated {
+            times: self.conv.in_channels.div_ceil(BLOCK),
+            calls: lines.iter().map(|line| self.forward(line)).collect(),
+        }];
         for bundle in part {
-            calls.extend(self.products(bundle, squares));
-            calls.extend(
-                lines
-                    .iter()
-                    .map(|line| self.back(bundle, line))
-                    .collect::<Vec<_>>(),
-            );
+            rounds.push(Repeated {
+                times: self.algorithm.components(),
+                calls: self.products(bundle, squares),
+            });
+            rounds.push(Repeated {
+                times: self.bundles[bundle].blocks.len(),
+                calls: lines.iter().map(|line| self.back(bundle, line)).collect(),
+            });
         }
-        calls
+        rounds
     }
 
-    /// `V`, for every block of input channels.
+    /// `V` of one block of input channels; repeated for every block.
     fn forward(&mut self, line: &Line) -> StageCall {
         let [_, row, pixel] = self.conv.input_placement.image_row_pixel();
         let size = self.algorithm.patch();
@@ -332,7 +345,6 @@ impl<'a> Builder<'a> {
         };
         StageCall {
             kernel: self.kernel(transform.into()),
-            repeat: self.conv.in_channels.div_ceil(BLOCK) as u32,
             input: Moving::operand(line.input, self.conv.input_placement.strides[1] * ELEMENT),
             weights: Moving::operand(0, 0),
             output: Moving::scratch(line.first as i64 * VECTOR, self.plane),
@@ -340,17 +352,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `M` of a bundle, for every component.
+    /// `M` of a bundle and one component; repeated for every component.
     fn products(&mut self, bundle: usize, squares: usize) -> Vec<StageCall> {
         let components = self.algorithm.components();
         let Bundle { groups, blocks } = &self.bundles[bundle];
         let first_block = blocks.start as i64 * self.plane;
         let all = self.algorithm.constants().len() as i64 * ELEMENT;
-        let packed = self.product.packing.as_ref().map_or(0, |p| p.len());
-        let ranges = group_ranges(self.product, packed);
         let mut calls = Vec::new();
-        for index in groups.clone() {
-            let (group, range) = (self.product.groups[index], ranges[index].clone());
+        for group in &self.product.groups[groups.clone()] {
+            let bytes = self.row_bytes(group) * self.conv.in_channels as i64;
             for unit in self
                 .product
                 .spatial
@@ -361,12 +371,8 @@ impl<'a> Builder<'a> {
                 let offset = group.output + unit.output - first_block;
                 calls.push(StageCall {
                     kernel: self.kernel(tile.into()),
-                    repeat: components as u32,
                     input: Moving::scratch(unit.input, self.components[0]),
-                    weights: Moving::operand(
-                        all + (range.start * components) as i64 * ELEMENT,
-                        range.len() as i64 * ELEMENT,
-                    ),
+                    weights: Moving::operand(all + group.weights * components as i64, bytes),
                     output: Moving::scratch(self.products_at() + offset, self.components[1]),
                     bias: Moving::operand(0, 0),
                 });
@@ -375,12 +381,18 @@ impl<'a> Builder<'a> {
         calls
     }
 
+    /// Bytes of a row of a group's weights.
+    fn row_bytes(&self, group: &ChannelGroup) -> i64 {
+        let tile = &self.product.tiles[group.first_tile as usize];
+        tile.columns.iter().map(|column| column.lanes.bytes()).sum()
+    }
+
     /// Where `M` lies in the scratch memory.
     fn products_at(&self) -> i64 {
         self.components[0] * self.algorithm.components() as i64
     }
 
-    /// `y` of a bundle.
+    /// `y` of one block of a bundle; repeated for every block.
     fn back(&mut self, bundle: usize, line: &Line) -> StageCall {
         let placement = &self.conv.output_placement;
         let [_, row, pixel] = placement.image_row_pixel();
@@ -410,7 +422,6 @@ impl<'a> Builder<'a> {
         let plane = placement.strides[1] * ELEMENT;
         StageCall {
             kernel: self.kernel(transform.into()),
-            repeat: blocks.len() as u32,
             input: Moving::scratch(self.products_at() + line.first as i64 * VECTOR, self.plane),
             weights: Moving::operand(self.algorithm.input().constants().len() as i64 * ELEMENT, 0),
             output: Moving::operand(line.output + blocks.start as i64 * plane, plane),

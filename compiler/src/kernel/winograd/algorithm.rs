@@ -128,20 +128,23 @@ impl Algorithm {
         constants
     }
 
-    /// `G g Gᵀ` of a 3x3 filter, row by row, computed in f64.
-    pub fn filter(self, g: &[f32]) -> Vec<f32> {
+    /// `G g Gᵀ` of a 3x3 filter, row by row, computed in f64; behind the components stand zeros.
+    pub fn filter(self, g: &[f32]) -> [f32; 36] {
         let matrix = match self {
             Algorithm::F2 => FILTER_2,
             Algorithm::F4 => FILTER_4,
         };
-        let half: Vec<[f64; 3]> = matrix
-            .iter()
-            .map(|row| [0, 1, 2].map(|j| (0..3).map(|i| row[i] * f64::from(g[3 * i + j])).sum()))
-            .collect();
-        let dot = |a: &[f64; 3], b: &[f64; 3]| (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) as f32;
-        half.iter()
-            .flat_map(|left| matrix.iter().map(move |right| dot(left, right)))
-            .collect()
+        let g: [f64; 9] = std::array::from_fn(|k| f64::from(g[k]));
+        let mut components = [0.0; 36];
+        for (i, left) in matrix.iter().enumerate() {
+            let half: [f64; 3] =
+                std::array::from_fn(|k| left[0] * g[k] + left[1] * g[3 + k] + left[2] * g[6 + k]);
+            for (j, right) in matrix.iter().enumerate() {
+                let sum = half[0] * right[0] + half[1] * right[1] + half[2] * right[2];
+                components[i * self.patch() + j] = sum as f32;
+            }
+        }
+        components
     }
 }
 

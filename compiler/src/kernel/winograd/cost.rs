@@ -1,16 +1,29 @@
-//! Which algorithm is quickest: cycles of arithmetic, of transforms, and of fetching the weights, side by side.
+//! Which algorithm is quickest, and how large its strips should be: estimated cycles of arithmetic and of memory traffic.
 
 use super::{Algorithm, BLOCK};
+use crate::kernel::blocking::even;
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::tile::Target;
 
 /// Vector multiply-adds a cycle.
 const MULTIPLY_ADDS: f64 = 2.0;
 
-/// Bytes of weights a core fetches a cycle from memory.
-const FETCHED: f64 = 6.0;
+/// Bytes a core fetches a cycle from memory, and from the cache that cores share.
+const FROM_MEMORY: f64 = 8.0;
+const FROM_SHARED: f64 = 24.0;
 
-/// Cycles to transform a patch of one vector to and fro, for vectors of sixteen lanes.
+/// Bytes that stay in the cache a core has to itself, and in the shared one, while a strip is worked on.
+const PRIVATE: f64 = 768e3;
+const SHARED: f64 = 12e6;
+
+/// Cycles of one call of a tile beside its multiply-adds.
+const CALL: f64 = 20.0;
+
+/// Pixels of the register block of a product, and channels of a bundle.
+const PIXELS: usize = 14;
+const BUNDLE: usize = 2 * BLOCK;
+
+/// Cycles to transform a patch of one block of channels to and fro, for vectors of sixteen lanes.
 const fn transforms(algorithm: Algorithm) -> [f64; 2] {
     match algorithm {
         Algorithm::F2 => [36.0, 28.0],
@@ -24,45 +37,88 @@ pub fn choose(conv: &ConvGeometry, target: Target) -> Option<Algorithm> {
     let direct = direct(conv, target) * MARGIN;
     Algorithm::ALL
         .into_iter()
-        .map(|algorithm| (winograd(conv, algorithm, target), algorithm))
+        .map(|algorithm| (strip(conv, algorithm, target).0, algorithm))
         .filter(|(cycles, _)| *cycles < direct)
         .min_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, algorithm)| algorithm)
 }
 
-/// Work and weights overlap in part: the longer counts in full, the shorter by a half.
-fn overlapped(work: f64, weights: f64) -> f64 {
-    work.max(weights) + 0.5 * work.min(weights)
+/// The rows and columns of squares of the best strip, and the cycles of the whole convolution with it.
+pub(super) fn strip(
+    conv: &ConvGeometry,
+    algorithm: Algorithm,
+    target: Target,
+) -> (f64, [usize; 2]) {
+    let [rows, columns] = squares(conv, algorithm);
+    let parts = |all: usize| (1..=all.max(1)).map(move |parts| all.div_ceil(parts).max(1));
+    let wide = parts(columns).map(|width| [1, width]);
+    let tall = parts(rows).map(|height| [height, columns.max(1)]);
+    wide.chain(tall)
+        .map(|strip| (winograd(conv, algorithm, target, strip), strip))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .unwrap_or((f64::INFINITY, [1, 1]))
 }
 
-fn pixels(conv: &ConvGeometry, size: usize) -> f64 {
+fn squares(conv: &ConvGeometry, algorithm: Algorithm) -> [usize; 2] {
     let output = conv.output().unwrap_or([0; 2]);
-    output
-        .iter()
-        .map(|extent| extent.div_ceil(size) as f64)
-        .product::<f64>()
-        * conv.batch as f64
+    output.map(|extent| extent.div_ceil(algorithm.size()))
+}
+
+/// Work and weights overlap in part: the longer counts in full, the shorter by a half.
+fn overlapped(work: f64, traffic: f64) -> f64 {
+    work.max(traffic) + 0.5 * work.min(traffic)
+}
+
+/// Vectors that the output channels take.
+fn columns(conv: &ConvGeometry, target: Target) -> f64 {
+    conv.out_channels.div_ceil(target.lanes().count()) as f64
+}
+
+/// Bytes of weights, `components` for each pair of channels.
+fn weights(conv: &ConvGeometry, components: f64) -> f64 {
+    components * (conv.in_channels * conv.out_channels * size_of::<f32>()) as f64
 }
 
 fn direct(conv: &ConvGeometry, target: Target) -> f64 {
-    let columns = conv.out_channels.div_ceil(target.lanes().count()) as f64;
-    let work = pixels(conv, 1) * 9.0 * conv.in_channels as f64 * columns / MULTIPLY_ADDS;
-    overlapped(work, fetch(conv, 9.0))
+    let output = conv.output().unwrap_or([0; 2]);
+    let pixels = (output[0] * output[1] * conv.batch) as f64;
+    let work = pixels * 9.0 * conv.in_channels as f64 * columns(conv, target) / MULTIPLY_ADDS;
+    overlapped(work, weights(conv, 9.0) / FROM_MEMORY)
 }
 
-fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target) -> f64 {
-    let squares = pixels(conv, algorithm.size());
+fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target, strip: [usize; 2]) -> f64 {
+    let count = squares(conv, algorithm);
+    let strips: usize = (0..2)
+        .map(|axis| count[axis].div_ceil(strip[axis]))
+        .product();
+    let (strips, per_strip) = ((strips * conv.batch) as f64, strip[0] * strip[1]);
     let components = algorithm.components() as f64;
-    let columns = conv.out_channels.div_ceil(target.lanes().count()) as f64;
-    let products = squares * components * conv.in_channels as f64 * columns / MULTIPLY_ADDS;
     let blocks = [conv.in_channels, conv.out_channels].map(|n| n.div_ceil(BLOCK) as f64);
+    let bundles = conv.out_channels.div_ceil(BUNDLE) as f64;
+
+    let squares = strips * per_strip as f64;
+    let products = squares * components * conv.in_channels as f64 * columns(conv, target);
+    let units = even(per_strip, PIXELS).count() as f64;
+    let calls = strips * units * components * bundles * CALL;
     let halves = (BLOCK / target.lanes().count()) as f64;
     let [there, back] = transforms(algorithm);
     let transformed = squares * halves * (there * blocks[0] + back * blocks[1]);
-    overlapped(products + transformed, fetch(conv, components))
-}
 
-/// Cycles to fetch the weights, `components` for each pair of channels.
-fn fetch(conv: &ConvGeometry, components: f64) -> f64 {
-    components * (conv.in_channels * conv.out_channels * size_of::<f32>()) as f64 / FETCHED
+    let bytes = per_strip as f64 * components * (BLOCK * size_of::<f32>()) as f64;
+    let (read, written) = (bytes * blocks[0], bytes * blocks[1] / bundles);
+    let weights = weights(conv, components);
+    // Weights that no cache keeps from strip to strip are fetched for each.
+    let again = match weights + read + written {
+        resident if resident <= PRIVATE => 0.0,
+        _ if weights <= SHARED => (strips - 1.0) * weights / FROM_SHARED,
+        _ => (strips - 1.0) * weights / FROM_MEMORY,
+    };
+    // Every bundle reads all of `V`.
+    let overflow = if read > PRIVATE {
+        strips * read * bundles / FROM_SHARED
+    } else {
+        0.0
+    };
+    let traffic = weights / FROM_MEMORY + again + overflow;
+    overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic)
 }

@@ -1,16 +1,10 @@
 //! Cutting the output into squares, lines of squares, and strips of lines.
 
-use super::Algorithm;
-use crate::kernel::blocking::even;
+use super::{Algorithm, cost};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::plan::PlanError;
+use crate::kernel::tile::Target;
 use std::ops::Range;
-
-/// Bytes of `V` that a strip may fill: what a core's own cache holds beside the weights that stream by.
-const STRIP_BYTES: usize = 512 << 10;
-
-/// Fewest squares of a strip: enough to fill a register block, so that weights are read for many.
-const FEWEST: usize = 14;
 
 /// Strips wanted, so that several threads have work.
 const STRIPS: usize = 8;
@@ -51,16 +45,17 @@ pub struct Rectangle {
 }
 
 impl Squares {
-    pub fn new(conv: &ConvGeometry, algorithm: Algorithm) -> Result<Squares, PlanError> {
+    pub fn new(
+        conv: &ConvGeometry,
+        algorithm: Algorithm,
+        target: Target,
+    ) -> Result<Squares, PlanError> {
         let output = conv.output()?;
         let steps = [&conv.input_placement, &conv.output_placement].map(|p| {
             let [_, row, pixel] = p.image_row_pixel();
             [row, pixel]
         });
         let size = algorithm.size();
-        let count = output.map(|extent| extent.div_ceil(size));
-        let bytes = conv.in_channels * algorithm.components() * size_of::<f32>();
-        let most = (STRIP_BYTES / bytes.max(1)).max(FEWEST);
         Ok(Squares {
             output,
             input: conv.input,
@@ -68,7 +63,7 @@ impl Squares {
             steps,
             size,
             patch: algorithm.patch(),
-            strip: strip(count, most),
+            strip: cost::strip(conv, algorithm, target).1,
         })
     }
 
@@ -158,23 +153,4 @@ impl Squares {
     fn write(&self, axis: usize, square: usize) -> Range<usize> {
         0..(self.output[axis] - square * self.size).min(self.size)
     }
-}
-
-/// The rows and columns of squares of a strip of at most `most`, cut so that little of the last one is empty.
-fn strip([rows, columns]: [usize; 2], most: usize) -> [usize; 2] {
-    if columns > most {
-        let widest = even(columns, most)
-            .map(|range| range.len())
-            .max()
-            .unwrap_or(1);
-        return [1, widest];
-    }
-    let tallest = (most / columns.max(1)).clamp(1, rows.max(1));
-    let empty = |height: &usize| rows.div_ceil(*height) * height - rows;
-    // Of equal waste the taller strip.
-    let height = (tallest.div_ceil(2)..=tallest)
-        .rev()
-        .min_by_key(empty)
-        .unwrap_or(1);
-    [height, columns]
 }
