@@ -4,8 +4,10 @@
 use crate::schema::OpDef;
 
 mod attention_mask;
+mod cosine_window;
 mod cumulative;
 mod elementwise;
+mod fourier;
 mod geometry;
 mod heads;
 mod indexing;
@@ -59,6 +61,7 @@ operators! {
     And and
     ArgMax arg_max
     ArgMin arg_min
+    ArrayFeatureExtractor array_feature_extractor
     Asin asin
     Asinh asinh
     Atan atan
@@ -72,6 +75,7 @@ operators! {
     BitwiseNot bitwise_not
     BitwiseOr bitwise_or
     BitwiseXor bitwise_xor
+    BlackmanWindow blackman_window
     Cast cast
     CastLike cast_like
     CausalConvWithState causal_conv_with_state
@@ -91,6 +95,7 @@ operators! {
     Cosh cosh
     CumProd cum_prod
     CumSum cum_sum
+    DFT dft
     DeformConv deform_conv
     DepthToSpace depth_to_space
     DequantizeLinear dequantize_linear
@@ -98,6 +103,7 @@ operators! {
     Div div
     Dropout dropout
     DynamicQuantizeLinear dynamic_quantize_linear
+    Einsum einsum
     Elu elu
     Equal equal
     Erf erf
@@ -120,6 +126,8 @@ operators! {
     GreaterOrEqual greater_or_equal
     GridSample grid_sample
     GroupNormalization group_normalization
+    HammingWindow hamming_window
+    HannWindow hann_window
     HardSigmoid hard_sigmoid
     HardSwish hard_swish
     Hardmax hardmax
@@ -149,6 +157,7 @@ operators! {
     MaxUnpool max_unpool
     Mean mean
     MeanVarianceNormalization mean_variance_normalization
+    MelWeightMatrix mel_weight_matrix
     Min min
     Mish mish
     Mod modulo
@@ -160,6 +169,8 @@ operators! {
     NonZero non_zero
     Not not
     OneHot one_hot
+    OptionalGetElement optional_get_element
+    OptionalHasElement optional_has_element
     Or or
     PRelu p_relu
     Pad pad
@@ -196,6 +207,7 @@ operators! {
     RoiAlign roi_align
     RotaryEmbedding rotary_embedding
     Round round
+    STFT stft
     Scan scan
     Scatter scatter
     ScatterElements scatter_elements
@@ -224,6 +236,7 @@ operators! {
     Tan tan
     Tanh tanh
     TensorScatter tensor_scatter
+    TfIdfVectorizer tf_idf_vectorizer
     ThresholdedRelu thresholded_relu
     Tile tile
     TopK top_k
