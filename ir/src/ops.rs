@@ -20,6 +20,7 @@ mod optimizer;
 mod pooling;
 mod q_linear;
 mod quantization;
+mod random;
 mod recurrence;
 mod reduction;
 mod sampling;
@@ -69,6 +70,7 @@ operators! {
     Attention attention
     AveragePool average_pool
     BatchNormalization batch_normalization
+    Bernoulli bernoulli
     BitCast bit_cast
     BitShift bit_shift
     BitwiseAnd bitwise_and
@@ -187,6 +189,10 @@ operators! {
     QuantizeLinear quantize_linear
     RMSNormalization rms_normalization
     RNN rnn
+    RandomNormal random_normal
+    RandomNormalLike random_normal_like
+    RandomUniform random_uniform
+    RandomUniformLike random_uniform_like
     Range range
     Reciprocal reciprocal
     ReduceL1 reduce_l1

@@ -1,10 +1,12 @@
-//! Dropout: in inference the identity, and a mask of ones. <https://onnx.ai/onnx/operators/onnx__Dropout.html>
-//!
-//! Deliberately absent: dropping at random (training mode with a ratio above 0); training graphs draw their masks themselves.
+//! Dropout: in inference the identity, and a mask of ones; in training mode `y = x * mask / (1 - ratio)`, where the mask is 0 with
+//! the probability `ratio`. Srivastava et al., JMLR 15 (2014); <https://onnx.ai/onnx/operators/onnx__Dropout.html>
 
+use super::quantization::map;
+use super::random::uniform;
 use crate::attrs::AttrKind;
 use crate::class::Semantics;
 use crate::compose::Composer;
+use crate::expr::Ex;
 use crate::ops::OpKind::{Expand, Identity};
 use crate::schema::{Attr, Cx, Input, OpDef, Output, Preset, TypeError, sets};
 use crate::tensor::Tensor;
@@ -28,10 +30,10 @@ pub static DEF: OpDef = OpDef {
         Attr::new("seed", AttrKind::Int, Preset::Absent).since(12),
     ],
     infer: |cx| {
-        if dropped_ratio(cx)? > 0.0 {
-            return Err(cx.unsupported("training_mode with a ratio above 0"));
+        let (ratio, x) = (dropped_ratio(cx)?, cx.ty(0)?);
+        if !(0.0..1.0).contains(&ratio) {
+            return Err(cx.error(format!("the ratio must lie in [0, 1), is {ratio}")));
         }
-        let x = cx.ty(0)?;
         Ok(vec![x.clone(), x.with_dtype(DType::Bool)])
     },
     semantics,
@@ -59,8 +61,18 @@ fn dropped_ratio(cx: &Cx) -> Result<f64, TypeError> {
 }
 
 fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
+    let ratio = dropped_ratio(cx)?;
     let mut c = Composer::new(cx);
-    let mut outputs = vec![c.op(Identity, &[c.arg(0)])?];
+    let x = c.arg(0);
+    if ratio > 0.0 {
+        let (dtype, shape) = (cx.dtype(0)?, cx.shape(0)?);
+        let seed = cx.opt_int("seed").unwrap_or(0) as u32;
+        let kept = Ex::float(DType::F32, ratio).le(&uniform(&shape, seed, 0));
+        let mask = map(&mut c, &[x], DType::Bool, |_| kept.clone())?;
+        let y = map(&mut c, &[x, mask], dtype, |a| a[1].select(&(&a[0] / &a[0].lit(1.0 - ratio)), &a[0].lit(0.0)))?;
+        return c.finish(&[y, mask][..cx.outputs.clamp(1, 2)]);
+    }
+    let mut outputs = vec![c.op(Identity, &[x])?];
     if cx.outputs > 1 {
         let shape: Vec<i64> = cx.shape(0)?.iter().map(|&d| d as i64).collect();
         let shape = c.ints(&shape);

@@ -11,6 +11,7 @@ mod model;
 mod node;
 mod rounds;
 mod scope;
+mod sequence;
 
 use super::problem::{ImportError, Problem};
 use super::proto;

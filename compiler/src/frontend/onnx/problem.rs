@@ -40,6 +40,18 @@ impl Problem {
             ..self
         }
     }
+
+    /// Values of graph inputs that would help.
+    pub fn needs(self, inputs: Vec<String>) -> Problem {
+        let names: Vec<String> = inputs.iter().map(|n| shown(n)).collect();
+        Problem {
+            needs_values: inputs,
+            ..self.remedy(format!(
+                "give the value of {} with --input NAME=FILE",
+                names.join(", ")
+            ))
+        }
+    }
 }
 
 /// A name from a file as it may be shown: control characters escaped, long ones cut.

@@ -269,7 +269,7 @@ pub fn captures(graphs: &[&proto::Graph], scope: &Scope) -> Result<Vec<(String, 
                 Found::Value(v) => found.push((name, v)),
                 Found::Poisoned => return Err(None),
                 // The body's import reports it where it is used.
-                Found::Unknown => {}
+                Found::Sequence(_) | Found::Unknown => {}
             }
         }
     }

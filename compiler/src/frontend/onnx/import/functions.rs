@@ -46,10 +46,12 @@ impl Importer<'_> {
             .filter_map(|(n, v)| v.map(|v| (n.clone(), Some(v))))
             .collect();
         let callers = std::mem::replace(&mut scope.names, inner);
+        let lists = std::mem::take(&mut scope.sequences);
         let absent: Vec<&String> = f.input.iter().skip(operands.len()).collect();
         let body: Vec<proto::Node> = f.node.iter().map(|n| bind(n, node, f, &absent)).collect();
         self.nodes(&body, scope);
         let inner = std::mem::replace(&mut scope.names, callers);
+        scope.sequences = lists;
         self.calls.pop();
         self.opsets = outer;
         f.output

@@ -24,6 +24,8 @@ pub struct Importer<'a> {
     pub notes: Vec<String>,
     /// Nodes added so far, function bodies and branches included.
     pub nodes: usize,
+    /// Values in all sequences so far.
+    pub listed: usize,
     /// Functions being written out, innermost last.
     pub calls: Vec<(String, String)>,
 }
@@ -41,6 +43,7 @@ pub fn import(
         problems: Vec::new(),
         notes: Vec::new(),
         nodes: 0,
+        listed: 0,
         calls: Vec::new(),
     };
     let Some(graph) = &model.graph else {
@@ -320,6 +323,10 @@ impl Importer<'_> {
             match scope.find(&info.name) {
                 Found::Value(v) => scope.graph.add_output(&info.name, v),
                 Found::Poisoned => {}
+                Found::Sequence(_) => self.problem(Problem::unsupported(
+                    format!("output '{}'", shown(&info.name)),
+                    "sequences as results are not supported",
+                )),
                 Found::Unknown => self.problem(Problem::new(
                     format!("output '{}'", shown(&info.name)),
                     "is not produced by any node",

@@ -3,6 +3,7 @@
 use super::MAX_NODES;
 use super::model::{Importer, domain};
 use super::scope::{Found, Scope};
+use super::sequence::Yield;
 use crate::frontend::onnx::problem::{Problem, shown};
 use crate::frontend::onnx::{proto, schema_check};
 use cnnc_ir::graph::Op;
@@ -23,17 +24,38 @@ impl Importer<'_> {
                 }
                 return;
             }
-            let results = match self.node(node, scope) {
-                Ok(results) => results,
-                Err(problem) => {
-                    if let Some(p) = problem {
-                        self.problem(*p);
-                    }
-                    vec![None; node.output.len()]
+            let results = match self.sequence(node, scope) {
+                Ok(Some(Yield::Sequence(list))) => {
+                    self.define_list(node, list, scope);
+                    continue;
                 }
+                Ok(Some(Yield::Value(v))) => Ok(vec![Some(v)]),
+                Ok(None) => self.node(node, scope),
+                Err(problem) => Err(problem),
             };
+            let results = results.unwrap_or_else(|problem| {
+                if let Some(p) = problem {
+                    self.problem(*p);
+                }
+                vec![None; node.output.len()]
+            });
             self.define_outputs(node, results, scope);
         }
+    }
+
+    fn define_list(&mut self, node: &proto::Node, list: Vec<Value>, scope: &mut Scope) {
+        let name = node.output.first().map_or("", String::as_str);
+        if !name.is_empty() && !scope.define_sequence(name, list) {
+            self.taken(node, name);
+        }
+    }
+
+    fn taken(&mut self, node: &proto::Node, name: &str) {
+        let message = format!(
+            "output '{}' redefines a name that is already taken: duplicate definition",
+            shown(name)
+        );
+        self.problem(Problem::new(place(node), message));
     }
 
     fn define_outputs(
@@ -49,11 +71,7 @@ impl Importer<'_> {
             .filter(|(_, n)| !n.is_empty())
         {
             if !scope.define(name, results.get(i).copied().flatten()) {
-                let message = format!(
-                    "output '{}' redefines a name that is already taken: duplicate definition",
-                    shown(name)
-                );
-                self.problem(Problem::new(place(node), message));
+                self.taken(node, name);
             }
         }
     }
@@ -175,6 +193,10 @@ impl Importer<'_> {
                 (true, _) => Ok(None),
                 (false, Found::Value(v)) => Ok(Some(v)),
                 (false, Found::Poisoned) => Err(None),
+                (false, Found::Sequence(_)) => Err(Some(Box::new(Problem::unsupported(
+                    place(node),
+                    format!("input '{}' is a sequence, which this operator does not take", shown(name)),
+                )))),
                 (false, Found::Unknown) => {
                     let message = format!("input '{}' is not produced by any node before it (undefined, or part of a cycle)", shown(name));
                     Err(Some(Box::new(Problem::new(place(node), message))))
@@ -194,23 +216,29 @@ impl Importer<'_> {
         match e {
             TypeError::NeedsConstant { input, .. } => {
                 let origin = operands.get(*input).copied().flatten();
-                p.needs_values = origin
-                    .map(|v| Importer::origins(&scope.graph, v))
-                    .unwrap_or_default();
-                p.remedy = format!(
-                    "give the value of {} with --input NAME=FILE",
-                    p.needs_values
-                        .iter()
-                        .map(|n| shown(n))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                );
+                p = p.needs(origin.map_or(Vec::new(), |v| Importer::origins(&scope.graph, v)));
             }
             TypeError::Unsupported { .. } => p.unsupported = true,
             _ => {}
         }
         Some(Box::new(p))
     }
+}
+
+/// The value of operand `i`, which must be a constant.
+pub fn constant<'g>(
+    graph: &'g Graph,
+    v: Value,
+    node: &proto::Node,
+    i: usize,
+) -> Result<&'g Tensor, Option<Box<Problem>>> {
+    graph.constant(v).ok_or_else(|| {
+        let problem = Problem::new(
+            place(node),
+            format!("input {i} must be known at compile time"),
+        );
+        Some(Box::new(problem.needs(Importer::origins(graph, v))))
+    })
 }
 
 /// What a message calls a node.

@@ -98,17 +98,11 @@ impl Importer<'_> {
         if let Some(t) = scope.graph.constant(v) {
             return Ok(t.to_i64().first().copied().unwrap_or(0));
         }
-        let needs_values = Importer::origins(&scope.graph, v);
-        let names: Vec<_> = needs_values.iter().map(|n| shown(n)).collect();
         let message = "shapes in the body depend on the iteration, so trip count and condition must be known at compile time";
-        let problem = Problem {
-            needs_values,
-            ..Problem::new(place(node), message)
-        };
-        Err(Some(Box::new(problem.remedy(format!(
-            "give the value of {} with --input NAME=FILE",
-            names.join(", ")
-        )))))
+        let problem = Problem::new(place(node), message);
+        Err(Some(Box::new(
+            problem.needs(Importer::origins(&scope.graph, v)),
+        )))
     }
 }
 

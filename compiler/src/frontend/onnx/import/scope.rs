@@ -7,11 +7,14 @@ use std::collections::HashMap;
 pub struct Scope {
     pub graph: Graph,
     pub names: HashMap<String, Option<Value>>,
+    /// Names that stand for sequences; in `names` they have no value.
+    pub sequences: HashMap<String, Vec<Value>>,
 }
 
 /// What a name stands for.
 pub enum Found {
     Value(Value),
+    Sequence(Vec<Value>),
     /// It was not imported, which is already reported.
     Poisoned,
     Unknown,
@@ -22,13 +25,17 @@ impl Scope {
         Scope {
             graph: Graph::new(name),
             names: HashMap::new(),
+            sequences: HashMap::new(),
         }
     }
 
     pub fn find(&self, name: &str) -> Found {
         match self.names.get(name) {
             Some(Some(v)) => Found::Value(*v),
-            Some(None) => Found::Poisoned,
+            Some(None) => match self.sequences.get(name) {
+                Some(list) => Found::Sequence(list.clone()),
+                None => Found::Poisoned,
+            },
             None => Found::Unknown,
         }
     }
@@ -36,5 +43,11 @@ impl Scope {
     /// Defines a name; false where it is taken.
     pub fn define(&mut self, name: &str, value: Option<Value>) -> bool {
         self.names.insert(name.to_string(), value).is_none()
+    }
+
+    /// Defines the name of a sequence; false where it is taken.
+    pub fn define_sequence(&mut self, name: &str, list: Vec<Value>) -> bool {
+        self.sequences.insert(name.to_string(), list);
+        self.define(name, None)
     }
 }
