@@ -88,6 +88,8 @@ pub trait VectorAsm {
     fn constant(&mut self, lanes: Lanes, to: Reg, value: f32);
     fn copy(&mut self, lanes: Lanes, to: Reg, from: Reg);
     fn arithmetic(&mut self, op: Op, lanes: Lanes, to: Reg, a: Reg, b: Operand);
+    /// Asks for the cache line of an address, which need not exist; nothing where the target cannot.
+    fn prefetch(&mut self, from: Address);
     /// Moves a pointer by a constant.
     fn advance(&mut self, pointer: Pointer, bytes: i64);
     /// Opens the counted loop of this depth; 0 is the innermost.

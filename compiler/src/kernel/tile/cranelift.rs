@@ -164,6 +164,8 @@ impl VectorAsm for Clif<'_> {
         self.set(to, vector);
     }
 
+    fn prefetch(&mut self, _from: Address) {}
+
     fn store(&mut self, span: Span, from: Reg, to: Address) {
         let vector = self.get(from);
         if span.is_partial() {

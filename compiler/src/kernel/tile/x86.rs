@@ -199,6 +199,11 @@ impl<E: Encoding> VectorAsm for X86<E> {
         });
     }
 
+    fn prefetch(&mut self, from: Address) {
+        let from = self.memory(from);
+        self.add(Instruction::with1(Code::Prefetcht0_m8, from));
+    }
+
     fn store(&mut self, span: Span, from: Reg, to: Address) {
         let (from, to) = (E::register(span.lanes, from.0), self.memory(to));
         self.add(match self.mask(span) {

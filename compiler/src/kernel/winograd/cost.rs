@@ -8,12 +8,13 @@ use crate::kernel::tile::Target;
 /// Vector multiply-adds a cycle.
 const MULTIPLY_ADDS: f64 = 2.0;
 
-/// Bytes a core fetches a cycle from memory, and from the cache that cores share.
-const FROM_MEMORY: f64 = 8.0;
-const FROM_SHARED: f64 = 24.0;
+/// Bytes a core fetches a cycle from memory, from the cache that cores share, and from its own second one.
+const FROM_MEMORY: f64 = 9.0;
+const FROM_SHARED: f64 = 20.0;
+const FROM_PRIVATE: f64 = 32.0;
 
-/// Bytes that stay in the cache a core has to itself, and in the shared one, while a strip is worked on.
-const PRIVATE: f64 = 768e3;
+/// Bytes that stay in a core's own cache, and in the shared one, while strips are worked on.
+const PRIVATE: f64 = 900e3;
 const SHARED: f64 = 12e6;
 
 /// Cycles of one call of a tile beside its multiply-adds.
@@ -107,18 +108,19 @@ fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target, strip: [u
     let bytes = per_strip as f64 * components * (BLOCK * size_of::<f32>()) as f64;
     let (read, written) = (bytes * blocks[0], bytes * blocks[1] / bundles);
     let weights = weights(conv, components);
-    // Weights that no cache keeps from strip to strip are fetched for each.
+    // From strip to strip weights come from the cache that still holds them, for every bundle all of `V`.
     let again = match weights + read + written {
-        resident if resident <= PRIVATE => 0.0,
-        _ if weights <= SHARED => (strips - 1.0) * weights / FROM_SHARED,
-        _ => (strips - 1.0) * weights / FROM_MEMORY,
+        resident if resident <= PRIVATE => FROM_PRIVATE,
+        _ if weights <= SHARED => FROM_SHARED,
+        _ => FROM_MEMORY,
     };
-    // Every bundle reads all of `V`.
-    let overflow = if read > PRIVATE {
-        strips * read * bundles / FROM_SHARED
+    let reread = if read <= PRIVATE {
+        FROM_PRIVATE
     } else {
-        0.0
+        FROM_SHARED
     };
-    let traffic = weights / FROM_MEMORY + again + overflow;
+    let traffic = weights / FROM_MEMORY
+        + (strips - 1.0) * weights / again
+        + strips * read * (bundles + 1.0) / reread;
     overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic)
 }

@@ -5,6 +5,9 @@ use crate::kernel::tile::asm::{Address, Op, Operand, Pointer, VectorAsm};
 use crate::kernel::tile::{Nest, Source, Span, Tap};
 use std::collections::BTreeMap;
 
+/// How far ahead of their use weights are asked for: a page, some hundred cycles of multiply-adds.
+const PREFETCH: i64 = 4096;
+
 /// What a tap reads of one column's weights.
 struct Weights {
     /// The column's index.
@@ -90,10 +93,20 @@ impl<A: VectorAsm> Emitter<'_, A> {
         }
     }
 
+    /// Loads weights into a scratch register, and asks for those that come much later: they stream through, and the processor's own
+    /// prefetchers stop at every page.
+    fn weights(&mut self, column: &Weights, slot: usize) {
+        self.asm.load(column.span, self.scratch(slot), column.from);
+        self.asm.prefetch(Address {
+            offset: column.from.offset + PREFETCH,
+            ..column.from
+        });
+    }
+
     /// Weights in registers, each scalar an operand of its multiply-adds.
     fn embedded_broadcasts(&mut self, tap: &Tap, columns: &[Weights]) {
         for (slot, column) in columns.iter().enumerate() {
-            self.asm.load(column.span, self.scratch(slot), column.from);
+            self.weights(column, slot);
         }
         for pixel in 0..self.tile.pixels.len() {
             let x = Operand::Broadcast(self.input(pixel, i64::from(tap.input)));
@@ -108,7 +121,7 @@ impl<A: VectorAsm> Emitter<'_, A> {
     /// Weights in registers, scalars broadcast to the registers that are left, in turn.
     fn weights_in_registers(&mut self, tap: &Tap, columns: &[Weights]) {
         for (slot, column) in columns.iter().enumerate() {
-            self.asm.load(column.span, self.scratch(slot), column.from);
+            self.weights(column, slot);
         }
         let free = self.scratch_count() - columns.len();
         for pixel in 0..self.tile.pixels.len() {
