@@ -150,6 +150,12 @@ fn a_written_file_opens_and_runs() {
     assert_eq!(model.weights()[..8], weights[..8]);
     assert_ne!(Model::open(&path).unwrap().weights()[..8], weights[..8]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // What is no file is written to: the link to a device stays one.
+    let device = folder.path().join("device");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    writer.write_file(&device).unwrap();
+    assert!(device.is_symlink());
 }
 
 #[test]

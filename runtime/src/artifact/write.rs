@@ -51,8 +51,12 @@ impl ArtifactWriter<'_> {
     }
 
     /// Writes the file so that `path` holds the old contents or the new, never a mixture: a temporary file beside it, fsync,
-    /// rename, fsync of the folder. A file that is mapped somewhere is replaced, not written over.
+    /// rename, fsync of the folder. A file that is mapped somewhere is replaced, not written over; a device or a pipe is written to.
     pub fn write_file(&self, path: &Path) -> Result<(), FormatError> {
+        let failed = FormatError::io(format!("writing {}", path.display()));
+        if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            return fs::write(path, self.to_bytes()).map_err(failed);
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
         let written = write_synced(&temporary, &self.to_bytes())
@@ -62,7 +66,7 @@ impl ArtifactWriter<'_> {
             // The error that matters is the first; a leftover that cannot be removed is named by it.
             let _ = fs::remove_file(&temporary);
         }
-        written.map_err(FormatError::io(format!("writing {}", path.display())))
+        written.map_err(failed)
     }
 }
 
