@@ -8,6 +8,8 @@ mod explain;
 mod failure;
 mod inspect;
 mod load;
+mod output;
+mod ranking;
 mod run;
 mod tensors;
 mod verify;
@@ -23,14 +25,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(e) => {
-            let code = if e.use_stderr() {
-                Status::Input as u8
-            } else {
-                0
-            };
-            // Nothing to be done where standard error is closed.
-            let _ = e.print();
-            return ExitCode::from(code);
+            return refuse(&e);
         }
     };
     let done = match &cli.command {
@@ -45,22 +40,63 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("cnnc: {}", failure.text());
+            if !failure.message.is_empty() {
+                tell(&failure.text());
+            }
+            if cli.common.verbose {
+                failure.details.iter().for_each(|d| tell(&printable(d)));
+            }
             ExitCode::from(failure.status as u8)
         }
     }
 }
 
+/// A command line that is wrong ends in one line; help and version are not wrong.
+fn refuse(e: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as BareCommand;
+    if !e.use_stderr() || e.kind() == BareCommand {
+        // Nothing to be done where the stream is closed.
+        let _ = e.print();
+        return ExitCode::from(if e.use_stderr() {
+            Status::Input
+        } else {
+            Status::Done
+        } as u8);
+    }
+    let text = e.to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|l| {
+            !["Usage:", "For more", "tip:"]
+                .iter()
+                .any(|end| l.starts_with(end))
+        })
+        .filter(|l| !l.is_empty())
+        .collect();
+    let what = what.join(" ");
+    tell(&printable(what.strip_prefix("error: ").unwrap_or(&what)));
+    ExitCode::from(Status::Input as u8)
+}
+
+/// A line on standard error; where that is closed there is nobody to tell.
+fn tell(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "cnnc: {message}");
+}
+
 /// A note on standard error, unless `--quiet`.
 fn note(common: &args::Common, message: &str) {
     if !common.quiet {
-        eprintln!("cnnc: {}", printable(message));
+        tell(&printable(message));
     }
 }
 
 /// Prints a line of a result; a closed pipe ends the program quietly.
 fn line(text: &str) -> Result<(), Failure> {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|e| Failure::system(format!("standard output: {e}")))
+    writeln!(std::io::stdout(), "{text}").map_err(|e| match e.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::closed_pipe(),
+        _ => Failure::system(format!("standard output: {e}")),
+    })
 }

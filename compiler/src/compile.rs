@@ -7,6 +7,7 @@ use crate::memory::{self, MemoryError};
 use crate::passes::{self, PassError, PassOptions};
 use crate::schedule;
 use crate::select::{self, SelectError};
+use crate::statistics::{self, Statistics, Work};
 use cnnc_ir::{Graph, text};
 use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
 use thiserror::Error;
@@ -57,12 +58,15 @@ pub struct Compiled {
     pub plan: String,
     /// Chosen kernels and refusals.
     pub explanation: String,
+    /// Counts of the graph as it was given.
+    pub statistics: Statistics,
     emitted: Emitted,
     cpu: CpuLevel,
 }
 
 /// Compiles a graph.
 pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, CompileError> {
+    let statistics = Statistics::of(&graph);
     passes::run(&mut graph, &options.passes)?;
     let schedule = schedule::schedule(&graph);
     let plan = memory::plan(&schedule, options.max_arena)?;
@@ -80,6 +84,7 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         schedule,
         plan,
         explanation,
+        statistics,
         emitted,
         cpu: options.cpu,
     })
@@ -103,23 +108,37 @@ impl Compiled {
             .collect()
     }
 
+    /// What every node has to do.
+    pub fn work(&self) -> Vec<Work> {
+        statistics::work(&self.graph)
+    }
+
     pub fn weights(&self) -> &[u8] {
         &self.emitted.weights
     }
 
-    /// The artefact's bytes go to `with`.
-    pub fn artefact<R>(&self, with: impl FnOnce(ArtifactWriter) -> R) -> Result<R, CompileError> {
+    /// The artefact's bytes go to `with`. It carries `source`, where given, so that it can be compiled again; if not, the graph
+    /// after the passes, without constants, for people.
+    pub fn artefact<R>(
+        &self,
+        source: Option<&Graph>,
+        with: impl FnOnce(ArtifactWriter) -> R,
+    ) -> Result<R, CompileError> {
         let blob = codegen::flat::blob(&self.sources(), self.cpu)?;
-        let graph = text::print(&self.graph, text::Style::Brief);
-        let meta = [
-            (
-                "producer".to_string(),
-                self.emitted.program.producer.clone(),
-            ),
-            ("cpu".to_string(), self.cpu.to_string()),
-            ("plan".to_string(), self.plan.clone()),
-            ("kernels".to_string(), self.explanation.clone()),
-        ];
+        let graph = match source {
+            Some(source) => text::print(source, text::Style::Whole),
+            None => text::print(&self.graph, text::Style::Brief),
+        };
+        let work: Vec<String> = self.work().iter().map(Work::to_string).collect();
+        let mut meta = vec![("producer", self.emitted.program.producer.clone())];
+        meta.extend(self.statistics.fields());
+        meta.push(("plan", self.plan.clone()));
+        meta.push(("kernels", self.explanation.clone()));
+        meta.push(("work", work.join("\n")));
+        let meta: Vec<(String, String)> = meta
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect();
         Ok(with(ArtifactWriter {
             program: &self.emitted.program,
             code: &blob.bytes,

@@ -1,3 +1,4 @@
 //! Front ends: files in, graphs out.
 
+pub mod native;
 pub mod onnx;

@@ -1,7 +1,7 @@
 //! cnnc, the compiler: ONNX or a native description in, one artefact of native code out.
 //!
 //! The stages, left to right; a module imports only to its left:
-//! `frontend | passes < schedule < memory < select < kernel < codegen < emit`.
+//! `frontend | passes | statistics < schedule < memory < kernel < select < codegen < emit < compile < cli`.
 
 pub mod cli;
 pub mod codegen;
@@ -13,3 +13,4 @@ pub mod memory;
 pub mod passes;
 pub mod schedule;
 pub mod select;
+pub mod statistics;

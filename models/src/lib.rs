@@ -1,1 +1,45 @@
-//! placeholder
+//! Networks that come with cnnc, to try it on and to test it with: each with names for what it says and an example input.
+//!
+//! The files lie beside this crate, so that the command line finds them too:
+//! `cnnc run models/digits/digits.onnx --input image=models/digits/seven.png --top 3`.
+//!
+//! Deliberately absent: a zoo. Networks worth measuring are large, and belong to those who trained them.
+
+/// A network and what is needed to try it.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    pub name: &'static str,
+    /// The ONNX file.
+    pub onnx: &'static [u8],
+    /// Names of the output's elements, one a line.
+    pub labels: &'static str,
+    /// A PNG file that fits the only input.
+    pub example: &'static [u8],
+    /// Index of the label that the example should get.
+    pub answer: usize,
+}
+
+/// Handwritten digits: `image` f32\[1,1,28,28\], 0 (black) to 1 (white, the stroke), to `digit` f32\[1,10\], probabilities.
+///
+/// Two 3x3 convolutions of 8 and 16 channels, each with ReLU and 2x2 max-pooling, a dense layer and softmax: 9,098 parameters. Trained
+/// from random weights on the 60,000 training images of MNIST, shifted by up to two pixels, with Adam and a cosine schedule; the
+/// example is drawn by a program, not taken from a data set.
+pub const DIGITS: Network = Network {
+    name: "digits",
+    onnx: include_bytes!("../digits/digits.onnx"),
+    labels: include_str!("../digits/labels.txt"),
+    example: include_bytes!("../digits/seven.png"),
+    answer: 7,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digits_have_a_name_each() {
+        let labels: Vec<&str> = DIGITS.labels.lines().collect();
+        assert_eq!(labels.len(), 10);
+        assert_eq!(labels[DIGITS.answer], "7");
+    }
+}

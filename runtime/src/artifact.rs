@@ -4,7 +4,7 @@ mod header;
 mod read;
 mod write;
 
-pub use write::ArtifactWriter;
+pub use write::{ArtifactWriter, replace_file};
 
 pub(crate) use read::{Head, Sections};
 

@@ -1,7 +1,7 @@
 //! A model: a checked program with its code and constants, shared by any number of sessions.
 
 use crate::SPACE_ALIGN;
-use crate::artifact::{FormatError, Head, Sections};
+use crate::artifact::{FormatError, Head, SectionKind, Sections};
 use crate::call::{Code, Functions};
 use crate::error::RunError;
 use crate::map::{Buffer, map_file};
@@ -9,6 +9,7 @@ use crate::program::Program;
 use crate::session::{Session, SessionOptions};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use std::sync::Arc;
 ///
 /// # Trust
 /// A model contains native code. Opening one detects accidents: a damaged, truncated or foreign file, another version, a
-/// processor that lacks instructions. It cannot detect malice: open what you would run as a program. A stranger's file can be
-/// compiled again from [`Model::read_graph`] instead.
+/// processor that lacks instructions. It cannot detect malice: open what you would run as a program. A stranger's file that
+/// carries its graph ([`Model::read_graph`]) can be compiled again instead.
 #[derive(Clone)]
 pub struct Model {
     inner: Arc<Inner>,
@@ -84,6 +85,14 @@ impl Model {
             false => Box::new(owned(weights.as_ref())?),
         };
         Model::new(program, weights, code, Vec::new(), Vec::new())
+    }
+
+    /// Where each section of an artefact lies, in bytes from its start. Only the header is read and checked.
+    pub fn sections(path: impl AsRef<Path>) -> Result<Vec<(SectionKind, Range<u64>)>, FormatError> {
+        let path = path.as_ref();
+        let (_, head, file_bytes) =
+            read_front(path).map_err(FormatError::io(format!("reading {}", path.display())))?;
+        Ok(Head::read(&head, file_bytes)?.table())
     }
 
     /// The graph in an artefact, for compiling it again: checks hashes, maps nothing, runs nothing.

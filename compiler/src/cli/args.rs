@@ -23,6 +23,9 @@ pub struct Common {
     /// No notes and no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Everything that can be said about an error, a line each
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Threads (default: the processors this process may really use)
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -107,6 +110,9 @@ pub struct Compile {
     /// An artefact, or an ELF object of the generated code
     #[arg(long, value_enum, default_value = "bin")]
     pub emit: Emit,
+    /// Carry the whole graph, so that the artefact can be compiled again; it holds the weights once more
+    #[arg(long)]
+    pub keep_graph: bool,
     /// Stop after a pass or stage (import, PASS, passes, schedule, memory, select) and print it
     #[arg(long, value_name = "STAGE")]
     pub stop_after: Option<String>,
@@ -137,9 +143,12 @@ pub struct Run {
     /// Write one output: NAME=FILE (.npy, .png)
     #[arg(long = "output", value_name = "NAME=FILE")]
     pub outputs: Vec<String>,
-    /// Print the K largest elements of each output with their positions
+    /// Print the K largest elements of each output; of probabilities as percentages
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub top: usize,
+    /// Name the elements that --top prints: line N of FILE is the name of element N
+    #[arg(long, value_name = "FILE", requires = "top")]
+    pub labels: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -149,8 +158,10 @@ pub struct Verify {
     /// A file that names one folder a line
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
+    /// Relative tolerance
     #[arg(long, default_value_t = 1e-3)]
     pub rtol: f64,
+    /// Absolute tolerance
     #[arg(long, default_value_t = 1e-7)]
     pub atol: f64,
     /// Judge by cosine similarity and equal argmax instead
@@ -158,16 +169,24 @@ pub struct Verify {
     pub cosine: Option<f64>,
 }
 
+/// A finite number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 && n.is_finite() => Ok(n),
+        _ => Err("expected a number above 0".to_string()),
+    }
+}
+
 #[derive(Args)]
 pub struct Bench {
     #[command(flatten)]
     pub model: Model,
     /// How long to measure
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, value_parser = positive)]
     pub seconds: f64,
     /// Number of runs instead
-    #[arg(long)]
-    pub runs: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: Option<u32>,
     /// Time every step
     #[arg(long)]
     pub profile: bool,

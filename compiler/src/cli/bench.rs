@@ -1,16 +1,20 @@
 //! `cnnc bench`: latency of one run, after a warm-up, on random inputs.
 
+mod peak;
+mod profile;
+
 use super::args::{Bench, Common};
 use super::failure::Failure;
 use super::run::ir_dtype;
 use super::{line, load, tensors};
 use crate::emit;
-use cnnc_runtime::{Session, StepKind, TensorView};
+use crate::statistics::Work;
+use cnnc_runtime::{Model, TensorView};
 use std::time::{Duration, Instant};
 
 pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     let start = Instant::now();
-    let model = load::model(&a.model.model, &load::shapes(&a.model.inputs)?, common)?;
+    let (model, work) = model(a, common)?;
     let mut session = model.session(common.threads())?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     for (seed, port) in model.program().inputs.iter().enumerate() {
@@ -28,7 +32,7 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
         )?;
     }
     // Caches, page tables and the thread team settle within a fifth of the time.
-    let budget = Duration::from_secs_f64(a.seconds.clamp(0.001, 3600.0));
+    let budget = Duration::from_secs_f64(a.seconds.min(3600.0));
     let warm_up = Instant::now();
     loop {
         session.run()?;
@@ -38,18 +42,16 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     }
     let mut times = Vec::new();
     let begin = Instant::now();
-    while a
-        .runs
-        .map_or(times.len() < 3 || begin.elapsed() < budget, |n| {
-            times.len() < n.max(1)
-        })
-    {
+    while match a.runs {
+        Some(runs) => times.len() < runs as usize,
+        None => times.len() < 3 || begin.elapsed() < budget,
+    } {
         let t = Instant::now();
         session.run()?;
         times.push(t.elapsed().as_secs_f64() * 1e3);
     }
     if a.profile {
-        profile(&mut session, times.len().clamp(3, 100), common)?;
+        profile::print(&mut session, &work, times.len().clamp(3, 100), common)?;
     }
     times.sort_by(f64::total_cmp);
     let at = |q: f64| times[((times.len() - 1) as f64 * q).round() as usize];
@@ -71,35 +73,18 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     ))
 }
 
-/// Mean time and share of every step, in order.
-fn profile(session: &mut Session, runs: usize, common: &Common) -> Result<(), Failure> {
-    let mut sums: Vec<f64> = Vec::new();
-    for _ in 0..runs {
-        let times = session.run_profiled()?;
-        sums.resize(times.len(), 0.0);
-        sums.iter_mut()
-            .zip(&times)
-            .for_each(|(s, t)| *s += t.as_secs_f64() * 1e6 / runs as f64);
+/// The model and, as far as it is known, the work of its nodes.
+fn model(a: &Bench, common: &Common) -> Result<(Model, Vec<Work>), Failure> {
+    let (path, options) = (&a.model.model, load::shapes(&a.model.inputs)?);
+    if load::is_artefact(path) {
+        let model = load::open_for(path, &options)?;
+        let work = load::meta(&model, "work").lines();
+        let work = work.filter_map(|l| l.parse().ok()).collect();
+        return Ok((model, work));
     }
-    let total: f64 = sums.iter().sum();
-    let model = session.model().clone();
-    for (step, us) in model.program().steps.iter().zip(&sums) {
-        let kind = match &step.kind {
-            StepKind::Native { .. } => "generated",
-            StepKind::Portable { .. } => "portable",
-            _ => "control",
-        };
-        if common.json {
-            line(&serde_json::json!({"step": step.label, "kind": kind, "us": us, "share": us / total}).to_string())?;
-        } else {
-            line(&format!(
-                "{us:>10.1} us {:>5.1} %  {kind:10} {}",
-                100.0 * us / total,
-                step.label
-            ))?;
-        }
-    }
-    Ok(())
+    let compiled = load::compiled(path, &options, common)?;
+    let work = compiled.work();
+    Ok((compiled.model()?, work))
 }
 
 /// The process's largest resident set so far, from `/proc/self/status`.

@@ -1,44 +1,59 @@
 //! `cnnc check`: every problem of a model at once; nothing is compiled.
 
 use super::args::{Common, Model};
-use super::failure::{Failure, Status, printable};
+use super::failure::{Failure, printable};
 use super::{line, load};
-use crate::frontend::onnx::import;
+use crate::frontend::native::{self, NativeError};
+use crate::frontend::onnx::{ImportOptions, Problem, import};
+use std::path::Path;
 
 pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     let path = &a.model;
     if load::is_artefact(path) {
-        load::open(path)?;
+        load::open_for(path, &load::shapes(&a.inputs)?)?;
         return done(common, path);
     }
-    if path.extension().is_some_and(|e| e == "cnn") {
-        load::graph(path, &load::shapes(&a.inputs)?, common)?;
-        return done(common, path);
-    }
-    match import(path, &load::shapes(&a.inputs)?) {
-        Ok(_) => done(common, path),
-        Err(e) => {
-            for p in &e.problems {
-                if common.json {
-                    line(&serde_json::json!({"place": p.place, "message": p.message, "remedy": p.remedy, "unsupported": p.unsupported}).to_string())?;
-                } else {
-                    line(&printable(&p.to_string()))?;
-                }
-            }
-            let count = e.problems.len();
-            Err(Failure {
-                status: Status::Input,
-                message: format!(
-                    "{}: {count} problem{}",
-                    path.display(),
-                    if count == 1 { "" } else { "s" }
-                ),
-            })
+    let options = load::shapes(&a.inputs)?;
+    let problems = match load::is_native(path) {
+        true => mistakes(path, &options)?,
+        false => match import(path, &options) {
+            Ok(_) => Vec::new(),
+            Err(e) => e.problems,
+        },
+    };
+    for p in &problems {
+        if common.json {
+            line(&serde_json::json!({"place": p.place, "message": p.message, "remedy": p.remedy, "unsupported": p.unsupported}).to_string())?;
+        } else {
+            line(&printable(&p.to_string()))?;
         }
+    }
+    match problems.len() {
+        0 => done(common, path),
+        1 => Err(Failure::input(format!("{}: 1 problem", path.display()))),
+        n => Err(Failure::input(format!("{}: {n} problems", path.display()))),
     }
 }
 
-fn done(common: &Common, path: &std::path::Path) -> Result<(), Failure> {
+/// Those of a native description.
+fn mistakes(path: &Path, options: &ImportOptions) -> Result<Vec<Problem>, Failure> {
+    match native::read(path, &options.shapes) {
+        Ok(_) => Ok(Vec::new()),
+        Err(NativeError::Parse { errors, .. }) => Ok(errors
+            .0
+            .iter()
+            .map(|e| {
+                Problem::new(
+                    format!("{}:{}:{}", path.display(), e.line, e.column),
+                    &e.message,
+                )
+            })
+            .collect()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn done(common: &Common, path: &Path) -> Result<(), Failure> {
     if common.json || common.quiet {
         Ok(())
     } else {

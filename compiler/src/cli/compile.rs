@@ -2,7 +2,7 @@
 
 use super::args::{Common, Compile, Emit};
 use super::failure::Failure;
-use super::{line, load, note};
+use super::{line, load, note, output};
 use crate::codegen::{self, Source, listing};
 use crate::compile::{Compiled, compile};
 use crate::passes::{self, PIPELINE};
@@ -12,14 +12,17 @@ use std::time::Instant;
 pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     let start = Instant::now();
     let path = &a.model.model;
-    if load::is_artefact(path) {
-        return Err(Failure::input(format!(
-            "{}: expected a .onnx or .cnn file",
-            path.display()
-        )));
-    }
     for stage in a.stop_after.iter().chain(&a.print) {
         check_stage(stage)?;
+    }
+    if let Some(out) = &a.output {
+        output::check(out)?;
+        if output::same_file(out, path) {
+            return Err(Failure::input(format!(
+                "-o {} would replace the model itself",
+                out.display()
+            )));
+        }
     }
     let graph = load::graph(path, &load::shapes(&a.model.inputs)?, common)?;
     let mut options = load::compile_options(common)?;
@@ -35,19 +38,20 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
             passes::run_until(&mut copy, &options.passes, Some(name))
                 .map_err(|e| load::in_file(path, e.into()))?;
         }
-        line(&print(&copy, Style::Brief))?;
+        show(stage, &print(&copy, Style::Brief), common)?;
         if a.stop_after.as_ref() == Some(stage) {
             return Ok(());
         }
     }
+    let source = a.keep_graph.then(|| graph.clone());
     let compiled = compile(graph, &options).map_err(|e| load::in_file(path, e))?;
     for stage in a.print.iter().chain(&a.stop_after) {
-        print_stage(&compiled, stage)?;
+        print_stage(&compiled, stage, common)?;
     }
     if a.stop_after.is_some() {
         return Ok(());
     }
-    let Some(output) = &a.output else {
+    let Some(out) = &a.output else {
         return if a.print.is_empty() {
             Err(Failure::input("where to? -o OUT.bin is missing"))
         } else {
@@ -56,14 +60,14 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     };
     match a.emit {
         Emit::Bin => compiled
-            .artefact(|w| w.write_file(output))?
+            .artefact(source.as_ref(), |w| w.write_file(out))?
             .map_err(Failure::system)?,
         Emit::Obj => {
             let sources: Vec<Source> = compiled.functions().iter().map(|f| f.source()).collect();
             let object =
                 codegen::object::object(&sources, compiled.program().cpu, &compiled.graph.name)
                     .map_err(Failure::input)?;
-            std::fs::write(output, object).map_err(|e| Failure::file(output, &e))?;
+            output::write(out, &object)?;
         }
     }
     report(a, common, &compiled, start.elapsed().as_secs_f64())
@@ -102,7 +106,9 @@ fn check_stage(stage: &str) -> Result<(), Failure> {
     if STAGES.contains(&stage) || PIPELINE.iter().any(|p| p.name == stage) {
         return Ok(());
     }
-    let passes: Vec<&str> = PIPELINE.iter().map(|p| p.name).collect();
+    let mut passes: Vec<&str> = PIPELINE.iter().map(|p| p.name).collect();
+    passes.sort_unstable();
+    passes.dedup();
     Err(Failure::input(format!(
         "there is no stage '{stage}'; stages: {}; passes: {}",
         STAGES.join(", "),
@@ -110,22 +116,31 @@ fn check_stage(stage: &str) -> Result<(), Failure> {
     )))
 }
 
-fn print_stage(c: &Compiled, stage: &str) -> Result<(), Failure> {
+/// A stage as text; with `--json` an object that holds the text.
+fn show(stage: &str, text: &str, common: &Common) -> Result<(), Failure> {
+    if common.json {
+        return line(&serde_json::json!({"stage": stage, "text": text}).to_string());
+    }
+    line(text)
+}
+
+fn print_stage(c: &Compiled, stage: &str, common: &Common) -> Result<(), Failure> {
+    let show = |text: &str| show(stage, text, common);
     match stage {
-        "graph" | "passes" => line(&print(&c.graph, Style::Brief)),
-        "schedule" => line(&c.schedule),
-        "memory" => line(&c.plan),
-        "select" => line(&c.explanation),
+        "graph" | "passes" => show(&print(&c.graph, Style::Brief)),
+        "schedule" => show(&c.schedule),
+        "memory" => show(&c.plan),
+        "select" => show(&c.explanation),
         "nests" | "clif" => c.functions().iter().try_for_each(|f| match f.source() {
-            Source::Nest(n) if stage == "clif" => line(&listing::clif(n, c.program().cpu)),
-            Source::Nest(n) => line(&n.to_string()),
-            Source::Tiled(t) => line(&t.plan.to_string()),
-            Source::Staged(s) => line(&s.plan.to_string()),
+            Source::Nest(n) if stage == "clif" => show(&listing::clif(n, c.program().cpu)),
+            Source::Nest(n) => show(&n.to_string()),
+            Source::Tiled(t) => show(&t.plan.to_string()),
+            Source::Staged(s) => show(&s.plan.to_string()),
         }),
         "asm" => {
             let sources: Vec<Source> = c.functions().iter().map(|f| f.source()).collect();
             let blob = codegen::flat::blob(&sources, c.program().cpu).map_err(Failure::input)?;
-            line(&listing::machine_code(&blob.bytes))
+            show(&listing::machine_code(&blob.bytes))
         }
         _ => Ok(()),
     }

@@ -3,27 +3,50 @@
 use super::args::{Common, Model};
 use super::failure::Failure;
 use super::{line, load};
+use serde_json::{Value, json};
 
 pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     let text = if load::is_artefact(&a.model) {
-        let model = load::open(&a.model)?;
-        model
-            .meta()
-            .iter()
-            .find(|(k, _)| k == "kernels")
-            .map(|(_, v)| v.clone())
-            .unwrap_or_default()
+        let model = load::open_for(&a.model, &load::shapes(&a.inputs)?)?;
+        load::meta(&model, "kernels").to_string()
     } else {
         load::compiled(&a.model, &load::shapes(&a.inputs)?, common)?.explanation
     };
     if common.json {
-        return text
-            .lines()
-            .filter(|l| !l.starts_with(' '))
-            .try_for_each(|l| {
-                let (node, kernel) = l.rsplit_once(": ").unwrap_or((l, ""));
-                line(&serde_json::json!({"node": node, "kernel": kernel}).to_string())
-            });
+        return nodes(&text).iter().try_for_each(|n| line(&n.to_string()));
     }
     line(text.trim_end())
+}
+
+/// An object for each node of an explanation: a line `NODE: KERNEL`, then lines `not KERNEL: REASON` further to the right.
+fn nodes(text: &str) -> Vec<Value> {
+    let mut nodes: Vec<Value> = Vec::new();
+    for l in text.lines() {
+        let (subject, rest) = (l.trim_start(), l.rsplit_once(": "));
+        match (subject.strip_prefix("not "), nodes.last_mut()) {
+            (Some(refusal), Some(node)) if l.starts_with("    ") => {
+                let (kernel, reason) = refusal.split_once(": ").unwrap_or((refusal, ""));
+                if let Some(refused) = node["refused"].as_array_mut() {
+                    refused.push(json!({"kernel": kernel, "reason": reason}));
+                }
+            }
+            _ => {
+                let (node, kernel) = rest.unwrap_or((l, ""));
+                nodes.push(json!({"node": node.trim_start(), "kernel": kernel, "refused": []}));
+            }
+        }
+    }
+    nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_carry_their_refusals() {
+        let text = "a: b (Conv): tile\n    not winograd: stride 2: must be 1\nc (If): control\n  d (Relu): nest\n";
+        let nodes: Vec<String> = nodes(text).iter().map(Value::to_string).collect();
+        insta::assert_snapshot!(nodes.join("\n"));
+    }
 }

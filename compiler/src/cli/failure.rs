@@ -6,6 +6,7 @@ use std::fmt::Display;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
+    Done = 0,
     /// The answer is no: a verification failed, a metric was missed.
     No = 1,
     /// The input or the command line is wrong.
@@ -19,29 +20,43 @@ pub enum Status {
 pub struct Failure {
     pub status: Status,
     pub message: String,
+    /// What `-v` shows besides, one line each.
+    pub details: Vec<String>,
 }
 
 /// Longest message, in bytes.
 const MAX_MESSAGE: usize = 7 << 10;
 
 impl Failure {
-    pub fn input(message: impl Display) -> Failure {
+    fn new(status: Status, message: impl Display) -> Failure {
         Failure {
-            status: Status::Input,
+            status,
             message: message.to_string(),
+            details: Vec::new(),
         }
     }
 
+    /// The answer is no.
+    pub fn no(message: impl Display) -> Failure {
+        Failure::new(Status::No, message)
+    }
+
+    pub fn input(message: impl Display) -> Failure {
+        Failure::new(Status::Input, message)
+    }
+
     pub fn system(message: impl Display) -> Failure {
-        Failure {
-            status: Status::System,
-            message: message.to_string(),
-        }
+        Failure::new(Status::System, message)
     }
 
     /// A failed operation on a file: a missing or unreadable file is the system's refusal.
     pub fn file(path: &std::path::Path, e: &std::io::Error) -> Failure {
         Failure::system(format!("{}: {e}", path.display()))
+    }
+
+    /// Whoever read standard output has gone: there is nobody left to tell.
+    pub fn closed_pipe() -> Failure {
+        Failure::new(Status::Done, "")
     }
 
     /// The message as it may be shown: control characters escaped, length bounded.

@@ -1,35 +1,34 @@
 //! `cnnc inspect`: what a model is: inputs, outputs, operators, parameters, memory, target, provenance.
 
-use super::args::{Common, Model};
+use super::args::{self, Common};
 use super::failure::Failure;
 use super::{line, load};
-use cnnc_ir::class::Contract;
-use cnnc_ir::{Graph, NodeKind, Semantics};
-use cnnc_runtime::{Port, Program, Step, StepKind};
+use cnnc_runtime::{Model, Port, Program, Step, StepKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
-pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
+pub fn run(a: &args::Model, common: &Common) -> Result<(), Failure> {
     let mut fields: Vec<(&str, Value)> = Vec::new();
-    if load::is_artefact(&a.model) {
-        let model = load::open(&a.model)?;
-        program(model.program(), model.weights().len(), &mut fields);
-        for (key, value) in model.meta().iter().filter(|(_, v)| !v.contains('\n')) {
-            fields.push((
-                if key == "producer" {
-                    "provenance"
-                } else {
-                    "compiled for"
-                },
-                json!(value),
-            ));
+    let options = load::shapes(&a.inputs)?;
+    let plan = if load::is_artefact(&a.model) {
+        let model = load::open_for(&a.model, &options)?;
+        for key in ["operators", "parameters", "MACs"] {
+            fields.push((key, number_or_text(load::meta(&model, key))));
         }
+        program(model.program(), model.weights().len(), &mut fields);
+        fields.push(("section", sections(&a.model)?));
+        load::meta(&model, "plan").to_string()
     } else {
-        let source = load::graph(&a.model, &load::shapes(&a.inputs)?, common)?;
-        graph(&source, &mut fields);
-        let compiled = load::compiled(&a.model, &load::shapes(&a.inputs)?, common)?;
+        let compiled = load::compiled(&a.model, &options, common)?;
+        for (key, value) in compiled.statistics.fields() {
+            fields.push((key, number_or_text(&value)));
+        }
         program(compiled.program(), compiled.weights().len(), &mut fields);
-    }
+        compiled.plan
+    };
+    let plan: Vec<&str> = plan.lines().collect();
+    fields.push(("memory plan", json!(plan)));
     if common.json {
         let object: serde_json::Map<String, Value> = fields
             .into_iter()
@@ -40,76 +39,31 @@ pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     fields.iter().try_for_each(|(k, v)| match v {
         Value::Array(items) => items
             .iter()
-            .try_for_each(|i| line(&format!("{k:14} {}", text(i)))),
-        v => line(&format!("{k:14} {}", text(v))),
+            .try_for_each(|i| line(&format!("{k:16} {}", text(i)))),
+        v => line(&format!("{k:16} {}", text(v))),
     })
+}
+
+fn number_or_text(value: &str) -> Value {
+    value
+        .parse::<u64>()
+        .map_or_else(|_| json!(value), |n| json!(n))
+}
+
+fn sections(path: &Path) -> Result<Value, Failure> {
+    let sections = Model::sections(path).map_err(|e| load::refused(path, e))?;
+    let described = sections.into_iter().map(|(kind, at)| {
+        json!(format!(
+            "{kind:8} {} bytes at {:#x}",
+            at.end - at.start,
+            at.start
+        ))
+    });
+    Ok(described.collect())
 }
 
 fn text(v: &Value) -> String {
     v.as_str().map_or_else(|| v.to_string(), str::to_string)
-}
-
-/// Operators, parameters and multiply-accumulates of the network as it was written.
-fn graph(g: &Graph, fields: &mut Vec<(&str, Value)>) {
-    let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut parameters, mut macs) = (0usize, 0u64);
-    for node in g.nodes() {
-        match &node.kind {
-            NodeKind::Op(op) => {
-                *operators.entry(op.kind.def().name).or_default() += 1;
-                macs += multiplications(g, node);
-            }
-            NodeKind::Constant(t) if t.dtype().is_float() => parameters += t.len(),
-            _ => {}
-        }
-    }
-    let operators: Vec<String> = operators
-        .iter()
-        .map(|(name, n)| format!("{n} x {name}"))
-        .collect();
-    fields.push(("operators", json!(operators.join(", "))));
-    fields.push(("parameters", json!(parameters)));
-    fields.push(("MACs", json!(macs)));
-}
-
-fn multiplications(g: &Graph, node: &cnnc_ir::graph::Node) -> u64 {
-    let Ok(Semantics::Contract(contract)) = g.semantics(node.id) else {
-        return 0;
-    };
-    let elements = |i: usize| {
-        node.inputs
-            .get(i)
-            .copied()
-            .flatten()
-            .and_then(|v| g.ty(v).elements())
-            .unwrap_or(0) as u64
-    };
-    let shape = |i: usize| {
-        node.inputs
-            .get(i)
-            .copied()
-            .flatten()
-            .and_then(|v| g.ty(v).fixed_shape())
-            .unwrap_or_default()
-    };
-    let results = node.outputs[0].ty.elements().unwrap_or(0) as u64;
-    match contract {
-        Contract::Conv(_) => {
-            results * (elements(1) / shape(1).first().copied().unwrap_or(1).max(1) as u64)
-        }
-        Contract::ConvTranspose(_) => {
-            elements(0) * (elements(1) / shape(1).first().copied().unwrap_or(1).max(1) as u64)
-        }
-        Contract::MatMul { transpose_a, .. } => {
-            let a = shape(0);
-            let inner = if transpose_a {
-                a.len().checked_sub(2)
-            } else {
-                a.len().checked_sub(1)
-            };
-            results * inner.and_then(|i| a.get(i).copied()).unwrap_or(1) as u64
-        }
-    }
 }
 
 fn program(p: &Program, weights: usize, fields: &mut Vec<(&str, Value)>) {
@@ -142,7 +96,8 @@ fn program(p: &Program, weights: usize, fields: &mut Vec<(&str, Value)>) {
     fields.push(("portable steps", json!(portable.join(", "))));
     fields.push(("weight bytes", json!(weights)));
     fields.push(("arena bytes", json!(p.arena_bytes)));
-    fields.push(("instructions", json!(p.cpu.name())));
+    fields.push(("target", json!(p.cpu.name())));
+    fields.push(("provenance", json!(p.producer)));
 }
 
 fn count<'p>(steps: &'p [Step], native: &mut usize, portable: &mut BTreeMap<&'p str, usize>) {

@@ -4,6 +4,7 @@ use super::args::Common;
 use super::failure::Failure;
 use super::note;
 use crate::compile::{CompileError, CompileOptions, Compiled, compile};
+use crate::frontend::native::{self, NativeError};
 use crate::frontend::onnx::{ImportError, ImportOptions, Imported, import};
 use cnnc_ir::{Graph, Tensor};
 use cnnc_runtime::{FormatError, Model, RunError};
@@ -11,7 +12,19 @@ use std::path::Path;
 
 impl From<ImportError> for Failure {
     fn from(e: ImportError) -> Failure {
-        Failure::input(e)
+        Failure {
+            details: e.problems.iter().map(ToString::to_string).collect(),
+            ..Failure::input(e)
+        }
+    }
+}
+
+impl From<NativeError> for Failure {
+    fn from(e: NativeError) -> Failure {
+        match e {
+            NativeError::Io { .. } => Failure::system(e),
+            e => Failure::input(e),
+        }
     }
 }
 
@@ -35,17 +48,39 @@ pub fn is_artefact(path: &Path) -> bool {
     !matches!(extension(path), "onnx" | "cnn")
 }
 
+/// The graph that an artefact carries. Its code is not touched, so the file need not be trusted, nor fit this processor.
+fn carried(path: &Path) -> Result<Graph, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::file(path, &e))?;
+    let text = Model::read_graph(&bytes).map_err(|e| refused(path, e))?;
+    let graph = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| cnnc_ir::text::parse(text).ok());
+    graph.ok_or_else(|| {
+        Failure::input(format!(
+            "{}: does not carry its graph: compile the model with --keep-graph, or give the model",
+            path.display()
+        ))
+    })
+}
+
+/// Whether the file is a native description.
+pub fn is_native(path: &Path) -> bool {
+    extension(path) == "cnn"
+}
+
 fn extension(path: &Path) -> &str {
     path.extension().and_then(|e| e.to_str()).unwrap_or("")
 }
 
 /// The graph of a source file.
 pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
-    if extension(path) == "cnn" {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::file(path, &e))?;
-        return cnnc_ir::text::parse(&text)
-            .map_err(|e| Failure::input(format!("{}:{e}", path.display())));
+    if is_artefact(path) {
+        return carried(path);
     }
+    if is_native(path) {
+        return Ok(native::read(path, &options.shapes)?);
+    }
+    std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
     let Imported { graph, notes } = import(path, options)?;
     for n in notes {
         note(common, &format!("{}: {n}", path.display()));
@@ -77,16 +112,52 @@ pub fn in_file(path: &Path, e: CompileError) -> Failure {
 /// A model ready to run.
 pub fn model(path: &Path, options: &ImportOptions, common: &Common) -> Result<Model, Failure> {
     if is_artefact(path) {
-        return open(path);
+        return open_for(path, options);
     }
     Ok(compiled(path, options, common)?.model()?)
 }
 
 pub fn open(path: &Path) -> Result<Model, Failure> {
-    Model::open(path).map_err(|e| match e {
+    Model::open(path).map_err(|e| refused(path, e))
+}
+
+/// Why an artefact cannot be opened.
+pub fn refused(path: &Path, e: FormatError) -> Failure {
+    match e {
         FormatError::Io { .. } => Failure::system(e),
         e => Failure::input(format!("{}: {e}", path.display())),
-    })
+    }
+}
+
+/// An artefact, whose shapes are what they are: others are refused.
+pub fn open_for(path: &Path, options: &ImportOptions) -> Result<Model, Failure> {
+    let model = open(path)?;
+    let program = model.program();
+    for (name, asked) in &options.shapes {
+        let Some(port) = program.inputs.iter().find(|p| p.name == *name) else {
+            return Err(Failure::input(format!(
+                "{}: there is no input '{name}'",
+                path.display()
+            )));
+        };
+        let dims = program.upper_dims(&port.operand);
+        if !dims
+            .iter()
+            .eq(asked.iter().map(|&n| n as u64).collect::<Vec<_>>().iter())
+        {
+            return Err(Failure::input(format!(
+                "{}: input '{name}' was compiled for {dims:?}, not for {asked:?}: compile the model again",
+                path.display()
+            )));
+        }
+    }
+    Ok(model)
+}
+
+/// A remark of the compiler in an artefact; empty where there is none.
+pub fn meta<'m>(model: &'m Model, key: &str) -> &'m str {
+    let found = model.meta().iter().find(|(k, _)| k == key);
+    found.map_or("", |(_, value)| value)
 }
 
 /// `NAME=REST`.

@@ -1,8 +1,8 @@
 //! `cnnc run`: inputs from files, outputs to files, a digest of each output.
 
 use super::args::{Common, Run};
-use super::failure::Failure;
-use super::{line, load, tensors};
+use super::failure::{Failure, printable};
+use super::{line, load, ranking, tensors};
 use crate::emit;
 use crate::frontend::onnx::ImportOptions;
 use cnnc_ir::{DType, Tensor};
@@ -44,7 +44,7 @@ fn from_source(
             files.push((name.to_string(), tensors::read(Path::new(source), &[])?));
         }
     }
-    if files.len() == given.len() && !files.is_empty() {
+    if files.len() == given.len() && !files.is_empty() && !load::is_native(&a.model) {
         let (compiled, fixed) = load::specialised(&a.model, &files, common)?;
         let inputs: Vec<(String, Tensor)> = files
             .into_iter()
@@ -196,18 +196,33 @@ fn write(a: &Run, outputs: &[(String, Tensor)]) -> Result<(), Failure> {
 }
 
 fn report(a: &Run, common: &Common, outputs: &[(String, Tensor)]) -> Result<(), Failure> {
+    let labels = match &a.labels {
+        Some(file) => std::fs::read_to_string(file).map_err(|e| Failure::file(file, &e))?,
+        None => String::new(),
+    };
+    let labels: Vec<&str> = labels.lines().collect();
     for (name, t) in outputs {
+        let ranked = ranking::largest(&t.to_f64(), a.top, &labels);
         if common.json {
-            line(&serde_json::json!({"output": name, "dtype": t.dtype().name(), "shape": t.shape(), "digest": tensors::digest(t)}).to_string())?;
-        } else if !common.quiet {
-            line(&format!("{name}  {}  {}", t.ty(), tensors::digest(t)))?;
-        }
-        if a.top > 0 {
-            let mut order: Vec<(usize, f64)> = t.to_f64().into_iter().enumerate().collect();
-            order.sort_by(|x, y| y.1.total_cmp(&x.1));
-            for (position, value) in order.into_iter().take(a.top) {
-                line(&format!("    {position:>6}  {value:.6}"))?;
+            let mut object = serde_json::json!({
+                "output": name, "dtype": t.dtype().name(), "shape": t.shape(), "digest": tensors::digest(t),
+            });
+            if a.top > 0 {
+                object["top"] = ranked.iter().map(ranking::Rank::json).collect();
             }
+            line(&object.to_string())?;
+            continue;
+        }
+        if !common.quiet {
+            line(&format!(
+                "{}  {}  {}",
+                printable(name),
+                t.ty(),
+                tensors::digest(t)
+            ))?;
+        }
+        for rank in ranked {
+            line(&rank.to_string())?;
         }
     }
     Ok(())

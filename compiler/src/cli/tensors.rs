@@ -1,13 +1,15 @@
 //! Tensors in files: `.npy`, `.npz`, `.pb` (ONNX TensorProto), `.png`, `.jpg`, and `random:SEED`.
 
 use super::failure::Failure;
+use super::output;
 use crate::frontend::onnx::tensor_from_file;
 use cnnc_ir::{DType, Tensor};
 use half::{bf16, f16};
 use npyz::{AutoSerialize, Deserialize, NpyFile, WriterBuilder};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
+use zip::ZipArchive;
 
 /// Reads a tensor. A picture becomes `[1, channels, height, width]` of `shape` (resized, values 0 to 1); the other formats carry
 /// their own type and shape.
@@ -17,13 +19,11 @@ pub fn read(path: &Path, shape: &[usize]) -> Result<Tensor, Failure> {
         .and_then(|e| e.to_str())
         .unwrap_or("")
         .to_lowercase();
+    let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
     match extension.as_str() {
-        "npy" => {
-            let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
-            read_npy(BufReader::new(file))
-                .map_err(|e| Failure::input(format!("{}: {e}", path.display())))
-        }
-        "npz" => read_npz(path),
+        "npy" => read_npy(BufReader::new(file))
+            .map_err(|e| Failure::input(format!("{}: {e}", path.display()))),
+        "npz" => read_npz(path, file),
         "pb" => {
             tensor_from_file(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))
         }
@@ -91,22 +91,18 @@ fn collect<T: Deserialize + Bytes>(
 }
 
 /// The only array of an `.npz` archive.
-fn read_npz(path: &Path) -> Result<Tensor, Failure> {
+fn read_npz(path: &Path, file: File) -> Result<Tensor, Failure> {
     let wrong = |e: String| Failure::input(format!("{}: {e}", path.display()));
-    let mut archive = npyz::npz::NpzArchive::open(path).map_err(|e| Failure::file(path, &e))?;
-    let names: Vec<String> = archive.array_names().map(str::to_string).collect();
-    let [name] = names.as_slice() else {
+    let mut archive = ZipArchive::new(file).map_err(|e| wrong(e.to_string()))?;
+    if archive.len() != 1 {
+        let names: Vec<&str> = archive.file_names().collect();
         return Err(wrong(format!(
             "holds {} arrays ({}), expected one",
             names.len(),
             names.join(", ")
         )));
-    };
-    let name = npyz::npz::file_name_from_array_name(name);
-    let mut entry = archive
-        .zip_archive()
-        .by_name(&name)
-        .map_err(|e| wrong(e.to_string()))?;
+    }
+    let mut entry = archive.by_index(0).map_err(|e| wrong(e.to_string()))?;
     let mut bytes = Vec::new();
     entry
         .read_to_end(&mut bytes)
@@ -155,12 +151,12 @@ pub fn write(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
     {
         return write_picture(path, tensor);
     }
-    let file = BufWriter::new(File::create(path).map_err(|e| Failure::file(path, &e))?);
+    let mut file = Vec::new();
     let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
     macro_rules! values {
         ($t:ty, $from:expr) => {
             write_npy::<$t>(
-                file,
+                &mut file,
                 &shape,
                 tensor.bytes().chunks_exact(size_of::<$t>()).map($from),
             )
@@ -176,7 +172,7 @@ pub fn write(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
         DType::F64 => values!(f64),
         DType::F16 => values!(f16),
         DType::BF16 => write_npy(
-            file,
+            &mut file,
             &shape,
             tensor
                 .bytes()
@@ -191,9 +187,10 @@ pub fn write(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
         DType::U16 => values!(u16),
         DType::U32 => values!(u32),
         DType::U64 => values!(u64),
-        DType::Bool => write_npy(file, &shape, tensor.bytes().iter().map(|&b| b != 0)),
+        DType::Bool => write_npy(&mut file, &shape, tensor.bytes().iter().map(|&b| b != 0)),
     };
-    written.map_err(|e| wrong(&e))
+    written.map_err(|e| wrong(&e))?;
+    output::write(path, &file)
 }
 
 fn write_npy<T: AutoSerialize>(
@@ -235,8 +232,17 @@ fn write_picture(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
     } else {
         image::ColorType::Rgb8
     };
-    image::save_buffer(path, &pixels, width as u32, height as u32, kind)
-        .map_err(|e| Failure::system(format!("{}: {e}", path.display())))
+    let mut file = Cursor::new(Vec::new());
+    image::write_buffer_with_format(
+        &mut file,
+        &pixels,
+        width as u32,
+        height as u32,
+        kind,
+        image::ImageFormat::Png,
+    )
+    .map_err(|e| Failure::system(format!("{}: {e}", path.display())))?;
+    output::write(path, file.get_ref())
 }
 
 /// Values from a seed: floats standard normal, integers 0 to 9, booleans either.

@@ -1,7 +1,7 @@
 //! `cnnc verify`: recorded inputs in, recorded outputs expected, folder by folder.
 
 use super::args::{Common, Verify};
-use super::failure::{Failure, Status, printable};
+use super::failure::{Failure, printable};
 use super::load::{self, Specialise};
 use super::{line, run};
 use crate::frontend::onnx::{input_names, tensor_from_file};
@@ -52,10 +52,10 @@ pub fn run(a: &Verify, common: &Common) -> Result<(), Failure> {
         line(&format!("{} passed, {failed} failed", dirs.len() - failed))?;
     }
     if failed > 0 {
-        return Err(Failure {
-            status: Status::No,
-            message: format!("{failed} of {} do not pass", dirs.len()),
-        });
+        return Err(Failure::no(format!(
+            "{failed} of {} do not pass",
+            dirs.len()
+        )));
     }
     Ok(())
 }

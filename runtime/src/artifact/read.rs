@@ -29,6 +29,14 @@ impl Head {
         self.section(SectionKind::Weights).size
     }
 
+    /// Where each section lies.
+    pub(crate) fn table(&self) -> Vec<(SectionKind, Range<u64>)> {
+        let kinds = SectionKind::ALL.into_iter();
+        kinds
+            .map(|kind| (kind, self.section(kind).offset..self.section(kind).end()))
+            .collect()
+    }
+
     fn section(&self, kind: SectionKind) -> &Section {
         &self.0.sections[kind as usize - 1]
     }

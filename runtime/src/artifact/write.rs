@@ -18,7 +18,7 @@ pub struct ArtifactWriter<'a> {
     pub entries: &'a [u64],
     /// Constants; operands in [`Space::Weights`](crate::Space::Weights) point into them.
     pub weights: &'a [u8],
-    /// The program in the compiler's own representation, to compile it again; opaque to this crate.
+    /// The graph in the compiler's own representation; opaque to this crate.
     pub graph: &'a [u8],
     /// Provenance and explanations as (key, value), in the order they are shown.
     pub meta: &'a [(String, String)],
@@ -50,24 +50,30 @@ impl ArtifactWriter<'_> {
         bytes
     }
 
-    /// Writes the file so that `path` holds the old contents or the new, never a mixture: a temporary file beside it, fsync,
-    /// rename, fsync of the folder. A file that is mapped somewhere is replaced, not written over; a device or a pipe is written to.
+    /// Writes the file so that `path` holds the old contents or the new, never a mixture ([`replace_file`]). A file that is mapped
+    /// somewhere is replaced, not written over.
     pub fn write_file(&self, path: &Path) -> Result<(), FormatError> {
-        let failed = FormatError::io(format!("writing {}", path.display()));
-        if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-            return fs::write(path, self.to_bytes()).map_err(failed);
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let written = write_synced(&temporary, &self.to_bytes())
-            .and_then(|()| fs::rename(&temporary, path))
-            .and_then(|()| File::open(folder_of(path))?.sync_all());
-        if written.is_err() {
-            // The error that matters is the first; a leftover that cannot be removed is named by it.
-            let _ = fs::remove_file(&temporary);
-        }
-        written.map_err(failed)
+        replace_file(path, &self.to_bytes())
+            .map_err(FormatError::io(format!("writing {}", path.display())))
     }
+}
+
+/// Gives `path` these contents or leaves it as it was: a temporary file beside it, fsync, rename, fsync of the folder. A device or a
+/// pipe is written to.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return fs::write(path, bytes);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_synced(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| File::open(folder_of(path))?.sync_all());
+    if written.is_err() {
+        // The error that matters is the first; a leftover that cannot be removed is named by it.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

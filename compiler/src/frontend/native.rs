@@ -1,0 +1,160 @@
+//! Native descriptions (`.cnn`): the textual form of a graph ([`cnnc_ir::text`]), its free dimensions fixed where that is asked for.
+
+use cnnc_ir::schema::TypeError;
+use cnnc_ir::text::{ParseErrors, parse};
+use cnnc_ir::{Dim, Graph, TensorType};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why a native description is refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NativeError {
+    #[error("{}: {source}", file.display())]
+    Io {
+        file: PathBuf,
+        source: std::io::Error,
+    },
+    /// One `file:line:col: message` for each mistake, the line and a caret below.
+    #[error("{}", in_file(file, errors))]
+    Parse { file: PathBuf, errors: ParseErrors },
+    #[error("{}: there is no input '{name}'; there are: {known}", file.display())]
+    NoInput {
+        file: PathBuf,
+        name: String,
+        known: String,
+    },
+    #[error("{}: input '{name}' is {declared}, which {given:?} does not fit", file.display())]
+    Shape {
+        file: PathBuf,
+        name: String,
+        declared: TensorType,
+        given: Vec<usize>,
+    },
+    #[error("{}: with these shapes: {source}", file.display())]
+    Type { file: PathBuf, source: TypeError },
+}
+
+fn in_file(file: &Path, errors: &ParseErrors) -> String {
+    let located = errors.0.iter().map(|e| format!("{}:{e}", file.display()));
+    located.collect::<Vec<_>>().join("\n")
+}
+
+/// Reads a description; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol.
+pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Graph, NativeError> {
+    let text = std::fs::read_to_string(path).map_err(|source| NativeError::Io {
+        file: path.into(),
+        source,
+    })?;
+    let graph = parse(&text).map_err(|errors| NativeError::Parse {
+        file: path.into(),
+        errors,
+    })?;
+    if shapes.is_empty() {
+        return Ok(graph);
+    }
+    let symbols = bind(&graph, path, shapes)?;
+    fix(&graph, &symbols).map_err(|source| NativeError::Type {
+        file: path.into(),
+        source,
+    })
+}
+
+/// What the shapes say about the symbols of the inputs.
+fn bind(
+    graph: &Graph,
+    path: &Path,
+    shapes: &BTreeMap<String, Vec<usize>>,
+) -> Result<BTreeMap<String, u64>, NativeError> {
+    let mut symbols = BTreeMap::new();
+    for (name, given) in shapes {
+        let mut inputs = graph.inputs().iter();
+        let Some(&input) = inputs.find(|&&id| graph.value_name(id.into()) == name) else {
+            let inputs = graph.inputs().iter();
+            let known: Vec<&str> = inputs.map(|&id| graph.value_name(id.into())).collect();
+            return Err(NativeError::NoInput {
+                file: path.into(),
+                name: name.clone(),
+                known: known.join(", "),
+            });
+        };
+        let declared = graph.ty(input.into());
+        let fits = |(dim, &n): (&Dim, &usize)| match dim {
+            Dim::Fixed(m) => *m == n as u64,
+            Dim::Sym { name, upper } => {
+                upper.is_none_or(|u| n as u64 <= u)
+                    && *symbols.entry(name.to_string()).or_insert(n as u64) == n as u64
+            }
+        };
+        if declared.shape.len() != given.len() || !declared.shape.iter().zip(given).all(fits) {
+            return Err(NativeError::Shape {
+                file: path.into(),
+                name: name.clone(),
+                declared: declared.clone(),
+                given: given.clone(),
+            });
+        }
+    }
+    Ok(symbols)
+}
+
+/// The same graph, typed again with these symbols known.
+fn fix(graph: &Graph, symbols: &BTreeMap<String, u64>) -> Result<Graph, TypeError> {
+    let mut fixed = Graph::new(graph.name.clone());
+    let mut inputs = Vec::new();
+    for &id in graph.inputs() {
+        let mut ty = graph.ty(id.into()).clone();
+        for dim in &mut ty.shape {
+            if let Dim::Sym { name, .. } = dim
+                && let Some(&n) = symbols.get(&**name)
+            {
+                *dim = Dim::Fixed(n);
+            }
+        }
+        inputs.push(fixed.add_input(graph.value_name(id.into()), ty));
+    }
+    let outputs = fixed.inline(graph, &inputs, "", "")?;
+    for ((name, _), value) in graph.outputs().iter().zip(outputs) {
+        fixed.add_output(name, value);
+    }
+    Ok(fixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cnnc_ir::text::{Style, print};
+    use insta::assert_snapshot;
+
+    const NET: &str = "graph \"net\" (%x: f32[N,3], %y: f32[N,3]) {\n  %z = Add(%x, %y)\n  return \"z\" = %z\n}\n";
+
+    fn read_with(text: &str, shapes: &[(&str, &[usize])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("net.cnn");
+        std::fs::write(&file, text).unwrap();
+        let shapes = shapes.iter().map(|(n, s)| (n.to_string(), s.to_vec()));
+        let text = match read(&file, &shapes.collect()) {
+            Ok(graph) => print(&graph, Style::Brief),
+            Err(e) => e.to_string(),
+        };
+        text.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn a_shape_fixes_its_symbol_everywhere() {
+        assert_snapshot!(read_with(NET, &[("x", &[5, 3])]));
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        assert_snapshot!(read_with(NET, &[("x", &[5, 4])]));
+        assert_snapshot!(read_with(NET, &[("x", &[5, 3]), ("y", &[6, 3])]));
+        assert_snapshot!(read_with(NET, &[("q", &[5, 3])]));
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_stands() {
+        assert_snapshot!(read_with(&NET.replace("Add", "Ad"), &[]));
+    }
+}
