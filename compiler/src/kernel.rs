@@ -1,8 +1,9 @@
 //! Compute kernels: from the geometry of an operator to machine code that runs it.
 //!
-//! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`transposed`], [`depthwise`], [`planar`] and [`matmul`] cut a whole
-//! operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data that the code
-//! generator turns into a loop. [`winograd`] makes a [`staged::StagedPlan`], whose intermediate results stay in the cache. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
+//! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`transposed`], [`depthwise`], [`pool`],
+//! [`planar`] and [`matmul`] cut a whole operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data
+//! that the code generator turns into a loop. [`winograd`] makes a [`staged::StagedPlan`], whose intermediate results stay in the
+//! cache. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
 //! Deliberately absent: which operator gets which plan (`select`), and memory (`memory::view`): a plan's offsets are
 //! relative to the operands.
 
@@ -15,6 +16,7 @@ pub mod packing;
 pub mod placement;
 pub mod plan;
 pub mod planar;
+pub mod pool;
 pub mod reduction;
 pub mod staged;
 pub mod tile;

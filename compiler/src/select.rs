@@ -8,6 +8,7 @@ mod contract;
 mod control;
 mod epilogue;
 mod planar;
+mod pool;
 mod portable;
 mod transposed;
 mod winograd;
@@ -189,6 +190,16 @@ const NESTS: &[Candidate] = &[Candidate {
     name: "loop nest",
     offer: loop_nest,
 }];
+const POOLS: &[Candidate] = &[
+    Candidate {
+        name: "pool tile",
+        offer: pool::pool_tile,
+    },
+    Candidate {
+        name: "loop nest",
+        offer: loop_nest,
+    },
+];
 const MOVEMENTS: &[Candidate] = &[
     Candidate {
         name: "loop nest",
@@ -338,6 +349,7 @@ impl Selector<'_> {
         };
         let candidates = match &semantics {
             Semantics::Contract(_) => CONTRACTIONS,
+            Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
             Semantics::Movement(_) => MOVEMENTS,
             Semantics::Index(_) => ROUTINES,
             _ => NESTS,

@@ -1,7 +1,7 @@
 //! Random tiles with buffers that fit them exactly.
 
 use cnnc::kernel::tile::{
-    Clip, Column, Init, Lanes, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile,
+    Clip, Column, Init, Lanes, Loop, Nest, Pixel, Pool, Source, Step, Tap, Target, Tile,
 };
 
 /// SplitMix64: small, seeded, good enough to pick shapes.
@@ -93,7 +93,7 @@ pub fn extents(tile: &Tile) -> [Extent; 5] {
             for pixel in &tile.pixels {
                 let at = i64::from(pixel.input) + i64::from(column.input);
                 let at = at + i64::from(nest.input) + i64::from(tap.input);
-                let lanes = if tile.source == Source::Lanes {
+                let lanes = if tile.source.is_lane_by_lane() {
                     valid
                 } else {
                     1
@@ -123,11 +123,14 @@ fn travel(nest: &Nest) -> (Extent, Extent) {
 
 /// A tile that `target` accepts. Its constants are dyadic, so integer data gives exact results.
 pub fn tile(random: &mut Random, target: Target) -> Tile {
-    let source = if random.one_in(3) {
-        Source::Lanes
-    } else {
-        Source::Broadcast
-    };
+    let source = random.pick(&[
+        Source::Broadcast,
+        Source::Broadcast,
+        Source::Broadcast,
+        Source::Lanes,
+        Source::Pool(Pool::Sum),
+        Source::Pool(Pool::Max),
+    ]);
     let epilogue: Vec<Step> = (0..random.within(0, 3)).map(|_| step(random)).collect();
     let partial = random.one_in(2);
     let clip = random.pick(&[
@@ -160,7 +163,10 @@ pub fn tile(random: &mut Random, target: Target) -> Tile {
     let reduction = (0..random.within(0, 2))
         .map(|_| nest(random, row, clip))
         .collect();
-    let init = random.pick(&[Init::Bias, Init::PixelBias, Init::Zero, Init::Accumulate]);
+    let mut init = random.pick(&[Init::Bias, Init::PixelBias, Init::Zero, Init::Accumulate]);
+    if source == Source::Pool(Pool::Max) && random.one_in(2) {
+        init = Init::Lowest;
+    }
     Tile {
         source,
         pixels,
@@ -190,7 +196,7 @@ fn columns(
             if partial && index == which {
                 column.valid = random.within(1, i32::from(column.valid)) as u8;
             }
-            if source == Source::Lanes {
+            if source.is_lane_by_lane() {
                 column.input = 4 * random.within(-8, 40);
             }
             output += i32::from(column.valid) * 4;

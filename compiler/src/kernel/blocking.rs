@@ -71,7 +71,7 @@ pub struct Blocking {
     pub channels: Vec<ChannelRange>,
     /// Bytes of input read in all, each counted once.
     pub input_bytes: usize,
-    /// Where the channels of [`Source::Lanes`] lie, whose input moves with the output channel.
+    /// Where the channels of a lane-by-lane source lie, whose input moves with the output channel.
     pub input: Placement,
     pub output: Placement,
 }
@@ -198,7 +198,7 @@ impl Blocking {
                 .run(first, end - first)
                 .min(self.target.lanes().count());
             let mut input = range.input;
-            if self.source == Source::Lanes {
+            if self.source.is_lane_by_lane() {
                 channels = self.input.run(first, channels);
                 input += self.input.channel(first);
             }

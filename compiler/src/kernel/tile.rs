@@ -9,13 +9,14 @@
 //! For pixel `p`, column `c` and lane `l` the tile computes, in exactly this order of fused multiply-adds,
 //!
 //! ```text
-//! acc = bias[c][l] | bias[p] | 0 | output[p][c][l]
+//! acc = bias[c][l] | bias[p] | 0 | -inf | output[p][c][l]
 //! for nest in reduction, for its loop indices (outermost slowest), for tap in nest.taps:
 //!     acc += x(p, c, l, tap) * weight(c, l, tap)
 //! output[p][c][l] = epilogue(acc)
 //! ```
 //!
-//! where `x` is one scalar shared by all lanes ([`Source::Broadcast`]) or the lane's own element ([`Source::Lanes`]).
+//! where `x` is one scalar shared by all lanes ([`Source::Broadcast`]) or the lane's own element ([`Source::Lanes`]). A pool
+//! ([`Source::Pool`]) has no weights: it adds or compares the lane's own elements.
 //! The order is part of the meaning: AVX-512, AVX2 and the interpreter agree bit for bit.
 //!
 //! Deliberately absent: choosing shapes and looping over tiles (`kernel::conv`), transcendental
@@ -73,6 +74,24 @@ pub enum Source {
     Broadcast,
     /// A vector of input elements times a vector of weights, lane by lane: depthwise convolution.
     Lanes,
+    /// A vector of input elements without weights, lane by lane.
+    Pool(Pool),
+}
+
+/// How a pool accumulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pool {
+    /// `acc + x`.
+    Sum,
+    /// The greater of `acc` and `x`; NaN where either is.
+    Max,
+}
+
+impl Source {
+    /// Whether lanes read elements of their own.
+    pub fn is_lane_by_lane(self) -> bool {
+        self != Source::Broadcast
+    }
 }
 
 /// One output position.
@@ -91,7 +110,7 @@ pub struct Column {
     pub lanes: Lanes,
     /// Lanes that exist: memory beyond them is neither read nor written.
     pub valid: u8,
-    /// Offset added to a pixel's input; zero unless the source is [`Source::Lanes`].
+    /// Offset added to a pixel's input; zero unless the source is lane by lane.
     pub input: i32,
     /// Offset added to a pixel's output.
     pub output: i32,
@@ -142,6 +161,8 @@ pub enum Init {
     /// The bias of their pixel, the same for every column: pixels stand for output channels.
     PixelBias,
     Zero,
+    /// Less than any number: `-inf`.
+    Lowest,
     /// What the output holds: a reduction split over several calls.
     Accumulate,
 }
@@ -157,6 +178,14 @@ pub struct Nest {
     pub taps: Vec<Tap>,
     /// Counted loops around the body, innermost first.
     pub loops: Vec<Loop>,
+}
+
+impl Nest {
+    /// Elements that one accumulator meets.
+    pub fn elements(&self) -> u64 {
+        let trips: u64 = self.loops.iter().map(|l| u64::from(l.trip)).product();
+        trips * self.taps.len() as u64
+    }
 }
 
 /// One multiply-add of every accumulator: where it reads, from where the nest stands.
@@ -261,7 +290,9 @@ pub enum TileError {
         available: usize,
         target: Target,
     },
-    #[error("column {column} has an input offset, which only a tile with source `lanes` may have")]
+    #[error(
+        "column {column} has an input offset, which only a tile whose source is lane by lane may have"
+    )]
     ColumnInput { column: usize },
     #[error("nest {nest} has {depth} loops, at most {limit} are supported")]
     Depth {

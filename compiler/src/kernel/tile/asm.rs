@@ -47,6 +47,8 @@ pub enum Op {
     Max,
     /// `if a < b { a } else { b }`: a NaN in `b` wins.
     Min,
+    /// The bits of either.
+    Or,
 }
 
 /// What a target must set up before the first instruction.

@@ -49,6 +49,7 @@ impl Encoding for Avx2 {
             Row::Arithmetic(Op::Mul) => [VEX_Vmulps_xmm_xmm_xmmm128, VEX_Vmulps_ymm_ymm_ymmm256],
             Row::Arithmetic(Op::Max) => [VEX_Vmaxps_xmm_xmm_xmmm128, VEX_Vmaxps_ymm_ymm_ymmm256],
             Row::Arithmetic(Op::Min) => [VEX_Vminps_xmm_xmm_xmmm128, VEX_Vminps_ymm_ymm_ymmm256],
+            Row::Arithmetic(Op::Or) => [VEX_Vorps_xmm_xmm_xmmm128, VEX_Vorps_ymm_ymm_ymmm256],
         };
         match lanes {
             Lanes::Four => four,

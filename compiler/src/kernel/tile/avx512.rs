@@ -93,6 +93,11 @@ impl Encoding for Avx512 {
                 EVEX_Vminps_ymm_k1z_ymm_ymmm256b32,
                 EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
             ],
+            Row::Arithmetic(Op::Or) => [
+                EVEX_Vpord_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vpord_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vpord_zmm_k1z_zmm_zmmm512b32,
+            ],
         };
         match lanes {
             Lanes::Four => four,

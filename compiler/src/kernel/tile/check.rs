@@ -76,7 +76,7 @@ fn check_columns(tile: &Tile, target: Target) -> Result<(), TileError> {
                 lanes,
             });
         }
-        if c.input != 0 && tile.source != Source::Lanes {
+        if c.input != 0 && !tile.source.is_lane_by_lane() {
             return Err(TileError::ColumnInput { column });
         }
     }

@@ -212,6 +212,7 @@ impl VectorAsm for Clif<'_> {
             Op::Mul => self.builder.ins().fmul(a, b),
             Op::Max => self.select(FloatCC::GreaterThan, a, b),
             Op::Min => self.select(FloatCC::LessThan, a, b),
+            Op::Or => self.builder.ins().bor(a, b),
         };
         self.set(to, result);
     }

@@ -32,7 +32,7 @@ impl Emit for Tile {
 fn emit_tile<A: VectorAsm>(tile: &Tile, asm: &mut A) {
     let unit = match tile.source {
         Source::Broadcast => ELEMENT,
-        Source::Lanes => tile.columns[0].lanes.bytes(),
+        Source::Lanes | Source::Pool(_) => tile.columns[0].lanes.bytes(),
     };
     let (bases, base_of) = input_bases(tile, asm.reach(unit), A::BASES);
     let depth = tile
@@ -201,13 +201,18 @@ impl<'a, A: VectorAsm> Emitter<'a, A> {
                     offset,
                 };
                 match self.tile.init {
-                    Init::Bias | Init::Zero if pixel > 0 => self.asm.copy(column.lanes, acc, first),
+                    Init::Bias | Init::Zero | Init::Lowest if pixel > 0 => {
+                        self.asm.copy(column.lanes, acc, first)
+                    }
                     Init::Bias => self.asm.load(column.span(), acc, bias(offset)),
                     Init::PixelBias => {
                         self.asm
                             .broadcast(column.lanes, acc, bias(pixel as i64 * ELEMENT));
                     }
                     Init::Zero => self.asm.constant(column.lanes, acc, 0.0),
+                    Init::Lowest => {
+                        self.asm.constant(column.lanes, acc, f32::NEG_INFINITY);
+                    }
                     Init::Accumulate => {
                         let from = self.output(Pointer::Output, pixel, column);
                         self.asm.load(column.span(), acc, from);

@@ -1,6 +1,6 @@
 //! Executes a tile in plain Rust, with every access checked: the oracle of the assembled targets.
 
-use super::{Clip, ELEMENT, Init, Nest, Source, Step, Tile};
+use super::{Clip, ELEMENT, Init, Nest, Pool, Source, Step, Tile};
 use std::ops::Range;
 
 /// The five arguments of a tile: buffers of f32 and the byte offset each pointer starts at.
@@ -92,7 +92,7 @@ fn lanes(tile: &Tile) -> Vec<Lane> {
         for index in 0..valid {
             let offset = i64::from(index) * ELEMENT;
             lanes.push(Lane {
-                input: if tile.source == Source::Lanes {
+                input: if tile.source.is_lane_by_lane() {
                     i64::from(column.input) + offset
                 } else {
                     0
@@ -122,19 +122,15 @@ fn accumulate(
         Init::Bias => element("bias", arguments.bias, lane.weights)?,
         Init::PixelBias => element("bias", arguments.bias, pixel as i64 * ELEMENT)?,
         Init::Zero => 0.0,
+        Init::Lowest => f32::NEG_INFINITY,
         Init::Accumulate => {
             let (elements, start) = &arguments.output;
             element("output", (elements, *start), output)?
         }
     };
     for nest in &tile.reduction {
-        acc = reduce(
-            nest,
-            arguments,
-            acc,
-            i64::from(tile.pixels[pixel].input),
-            lane,
-        )?;
+        let input = i64::from(tile.pixels[pixel].input);
+        acc = reduce(tile.source, nest, arguments, acc, input, lane)?;
     }
     for &step in &tile.epilogue {
         acc = apply(step, acc, || {
@@ -146,6 +142,7 @@ fn accumulate(
 
 /// One accumulator's share of a nest, for a pixel whose input starts at `pixel`.
 fn reduce(
+    source: Source,
     nest: &Nest,
     arguments: &Arguments<'_>,
     acc: f32,
@@ -165,16 +162,27 @@ fn reduce(
             w += index * i64::from(l.weights);
         }
         for tap in &nest.taps {
+            let value = || element("input", arguments.input, x + i64::from(tap.input));
+            if let Source::Pool(pool) = source {
+                acc = combine(pool, acc, value()?);
+                continue;
+            }
             let weight = match lane.sight(tap.clip) {
                 Sight::Weight => element("weights", arguments.weights, w + i64::from(tap.weights))?,
                 Sight::Zero => 0.0,
                 Sight::Nothing => continue,
             };
-            let value = element("input", arguments.input, x + i64::from(tap.input))?;
-            acc = value.mul_add(weight, acc);
+            acc = value()?.mul_add(weight, acc);
         }
     }
     Ok(acc)
+}
+
+fn combine(pool: Pool, acc: f32, x: f32) -> f32 {
+    match pool {
+        Pool::Sum => acc + x,
+        Pool::Max => f32::from_bits(max(acc, x).to_bits() | max(x, acc).to_bits()),
+    }
 }
 
 pub(super) fn apply(

@@ -1,6 +1,6 @@
 //! The printed form of a tile: what snapshots and `--print tiles` show.
 
-use super::{Clip, Column, Init, Nest, Source, Step, Tile};
+use super::{Clip, Column, Init, Nest, Pool, Source, Step, Tile};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Tile {
@@ -8,11 +8,14 @@ impl Display for Tile {
         let source = match self.source {
             Source::Broadcast => "broadcast",
             Source::Lanes => "lanes",
+            Source::Pool(Pool::Sum) => "sum",
+            Source::Pool(Pool::Max) => "max",
         };
         let init = match self.init {
             Init::Bias => "bias",
             Init::PixelBias => "pixel bias",
             Init::Zero => "zero",
+            Init::Lowest => "lowest",
             Init::Accumulate => "accumulate",
         };
         writeln!(

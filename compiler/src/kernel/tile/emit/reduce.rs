@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use crate::kernel::tile::asm::{Address, Op, Operand, Pointer, VectorAsm};
-use crate::kernel::tile::{Nest, Source, Span, Tap};
+use crate::kernel::tile::{Nest, Pool, Source, Span, Tap};
 use std::collections::BTreeMap;
 
 /// How far ahead of their use weights are asked for: a page, some hundred cycles of multiply-adds.
@@ -45,6 +45,7 @@ impl<A: VectorAsm> Emitter<'_, A> {
                 match self.tile.source {
                     Source::Broadcast => self.broadcast_tap(tap),
                     Source::Lanes => self.lanes_tap(tap),
+                    Source::Pool(pool) => self.pool_tap(pool, tap),
                 }
             }
         }
@@ -171,6 +172,32 @@ impl<A: VectorAsm> Emitter<'_, A> {
                 let x = self.operand(column.span(), from, spare);
                 let acc = self.acc(pixel, index);
                 self.asm.arithmetic(Op::MulAdd, column.lanes, acc, w, x);
+            }
+        }
+    }
+
+    /// Elements without weights. Of two comparisons each keeps the NaN of one side, and a NaN stays one in their union.
+    fn pool_tap(&mut self, pool: Pool, tap: &Tap) {
+        let (x, other) = (self.scratch(0), self.scratch(1));
+        for (index, column, _) in self.columns() {
+            let lanes = column.lanes;
+            for pixel in 0..self.tile.pixels.len() {
+                let from = self.input(pixel, i64::from(tap.input) + i64::from(column.input));
+                let acc = self.acc(pixel, index);
+                match pool {
+                    Pool::Sum => {
+                        let x = self.operand(column.span(), from, x);
+                        self.asm.arithmetic(Op::Add, lanes, acc, acc, x);
+                    }
+                    Pool::Max => {
+                        self.asm.load(column.span(), x, from);
+                        let (old, new) = (Operand::Reg(acc), Operand::Reg(x));
+                        self.asm.arithmetic(Op::Max, lanes, other, x, old);
+                        self.asm.arithmetic(Op::Max, lanes, acc, acc, new);
+                        self.asm
+                            .arithmetic(Op::Or, lanes, acc, acc, Operand::Reg(other));
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,96 @@
+//! Pooling of channels that lie side by side: lanes are channels, and no weights are read.
+//!
+//! `y[n, c, i, j] = max or mean of x[n, c, i*s - p + kh*d, j*s - p + kw*d] over kh, kw` (ONNX MaxPool, AveragePool). The output is
+//! cut into regions whose tiles leave out the taps in the padding; a halo is never read, since zeros would win. Sums are those
+//! of f32. Deliberately absent: positions of maxima and norms, which are loop nests.
+
+use super::blocking::{Blocking, ChannelRange, Weights};
+use super::conv::{ConvGeometry, side_by_side};
+use super::placement::Placement;
+use super::plan::{Plan, PlanError};
+use super::reduction::{Axis, CHUNK, Segment, UNROLL, chunked};
+use super::tile::{Init, Nest, Pool, Source, Step, Target};
+
+/// What a window gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The greatest element, `-inf` if there is none.
+    Max,
+    /// The mean of the elements inside the input.
+    Mean,
+    /// The sum divided by the size of the window.
+    MeanOfWindow,
+}
+
+/// Plans a pool; `conv` has one group a channel, and neither bias nor weights.
+///
+/// # Errors
+/// If the geometry is inconsistent, or if channels do not lie side by side.
+pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Plan, PlanError> {
+    conv.check()?;
+    let channels = conv.out_channels;
+    if conv.in_channels != channels {
+        let expected = format!("{channels}, as many as come out");
+        return Err(PlanError::geometry(
+            "input channels",
+            expected,
+            conv.in_channels,
+        ));
+    }
+    side_by_side(&conv.input_placement, channels)?;
+    side_by_side(&conv.output_placement, channels)?;
+    let [input_block, output_block] = [conv.input_placement.block, conv.output_placement.block];
+    let conv = ConvGeometry {
+        input_placement: Placement {
+            halo: [0; 4],
+            ..conv.input_placement
+        },
+        ..conv.clone()
+    };
+    let (source, init) = match pooling {
+        Pooling::Max => (Pool::Max, Init::Lowest),
+        Pooling::Mean | Pooling::MeanOfWindow => (Pool::Sum, Init::Zero),
+    };
+    let common = conv.blocking(Source::Pool(source), target)?;
+    let blocking = Blocking {
+        init,
+        segments: segments(&conv, common.regions.len() == 1),
+        // Never read.
+        weights: Weights::InPlace { row: 0 },
+        channels: vec![ChannelRange {
+            first: 0,
+            count: channels,
+            filter: 0,
+            input: 0,
+            output: 0,
+            padded: input_block > 1 && input_block == output_block,
+        }],
+        ..common
+    };
+    let mut plan = blocking.plan()?;
+    for tile in &mut plan.tiles {
+        let cells = match pooling {
+            Pooling::Max => continue,
+            Pooling::Mean => tile.reduction.iter().map(Nest::elements).sum(),
+            Pooling::MeanOfWindow => conv.window_len() as u64,
+        };
+        let scale = Step::Scale((1.0 / cells as f32).into());
+        tile.epilogue.insert(0, scale);
+    }
+    Ok(plan)
+}
+
+/// The window's rows and columns; long rows of a window that nothing clips are walked in chunks.
+fn segments(conv: &ConvGeometry, unclipped: bool) -> Vec<Segment> {
+    let [columns, rows] = conv.window_axes();
+    if unclipped && columns.count > UNROLL {
+        let free = |axis: Axis| Axis::channel(axis.count, axis.input, 0);
+        let stride = columns.input * CHUNK as i64;
+        return chunked(free(columns), stride, CHUNK, &[free(rows)]);
+    }
+    vec![Segment {
+        input: 0,
+        filter: 0,
+        axes: vec![columns, rows],
+    }]
+}
