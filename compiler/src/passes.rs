@@ -13,6 +13,7 @@ mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
 mod simplify;
+mod spread_upsamples;
 
 use cnnc_ir::schema::TypeError;
 use cnnc_ir::{Graph, NodeId};
@@ -93,6 +94,10 @@ pub const PIPELINE: &[Pass] = &[
     pass!(fold_constants, "compute what decomposition made constant"),
     pass!(remove_noops, "drop identities that decomposition made"),
     pass!(eliminate_common, "compute equal things once"),
+    pass!(
+        spread_upsamples,
+        "repeated rows and columns as transposed convolutions"
+    ),
     pass!(
         fuse_elementwise,
         "one pass over memory for a chain of elementwise operators"

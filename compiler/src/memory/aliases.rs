@@ -6,7 +6,7 @@
 use super::view::View;
 use super::{Key, Planner};
 use crate::schedule::{Block, Step};
-use cnnc_ir::class::{Control, Movement};
+use cnnc_ir::class::{AxisMap, Control, Movement};
 use cnnc_ir::{Layout, NodeKind, Semantics, Value};
 use std::collections::{BTreeMap, HashMap};
 
@@ -60,7 +60,8 @@ impl Finder<'_> {
             let Some(shape) = ty.fixed_shape() else {
                 continue;
             };
-            if shape[..axis].iter().product::<usize>() != 1 {
+            // Blocked views have strides of their own for images, dense ones do not.
+            if ty.layout == Layout::Plain && shape[..axis].iter().product::<usize>() != 1 {
                 continue;
             }
             let key = |value| Key {
@@ -180,9 +181,12 @@ impl Finder<'_> {
             let Some(of) = self.views.get(&whole).cloned() else {
                 return;
             };
-            // A part's strides are those of the whole, since nothing lies before the concatenated axis.
             let mut view = self.planner.whole(block.graph.ty(v));
             view.offset = of.view.offset + offset;
+            // A dense part has the strides of the whole already, since nothing lies before the concatenated axis.
+            if view.layout != Layout::Plain {
+                view.strides.clone_from(&of.view.strides);
+            }
             self.views.insert(
                 key,
                 Alias {
@@ -203,10 +207,7 @@ impl Finder<'_> {
     fn view_of_operand(&self, block: &Block, v: Value) -> Option<Alias> {
         let graph = block.graph;
         let node = graph.node(v.node);
-        if node.op()?.epilogue.is_some()
-            || graph.ty(v).layout != Layout::Plain
-            || !graph.ty(v).is_fixed()
-        {
+        if node.op()?.epilogue.is_some() || !graph.ty(v).is_fixed() {
             return None;
         }
         let Semantics::Movement(movement) = graph.semantics(v.node).ok()? else {
@@ -217,10 +218,19 @@ impl Finder<'_> {
             block: block.id,
             value: source,
         })?;
-        if !of.view.is_dense() || graph.ty(source).dtype != graph.ty(v).dtype {
+        let mut view = self.planner.whole(graph.ty(v));
+        if view.dtype != of.view.dtype {
             return None;
         }
-        let mut view = self.planner.whole(graph.ty(v));
+        if let (Movement::View { axes, .. }, Layout::Blocked { block, .. }) =
+            (&movement, view.layout)
+        {
+            let root = of.root;
+            return slice_of_blocks(axes, block, &of.view, view).map(|view| Alias { root, view });
+        }
+        if !of.view.is_dense() || view.layout != Layout::Plain {
+            return None;
+        }
         view.offset = of.view.offset;
         match movement {
             Movement::Reshape => {}
@@ -299,4 +309,24 @@ impl Finder<'_> {
             self.block(body);
         }
     }
+}
+
+/// `view` as a slice of whole blocks of channels of another view of its layout.
+fn slice_of_blocks(axes: &[AxisMap], block: u8, of: &View, view: View) -> Option<View> {
+    let unmoved = |a: usize| axes[a] == AxisMap::same(a) && view.dims[a] == of.dims[a];
+    if of.layout != view.layout || axes.len() != 4 || ![0, 2, 3].into_iter().all(unmoved) {
+        return None;
+    }
+    let first = u64::try_from(axes[1].offset).ok()?;
+    let behind = first.checked_add(view.dims[1].upper())?;
+    let whole = axes[1].axis == Some(1)
+        && axes[1].step == 1
+        && first.is_multiple_of(block.into())
+        && behind <= of.dims[1].upper();
+    whole.then(|| View {
+        offset: of.offset
+            + first / u64::from(block) * of.strides[1] as u64 * view.dtype.size() as u64,
+        strides: of.strides.clone(),
+        ..view
+    })
 }

@@ -8,7 +8,7 @@
 
 use super::{PassError, PassOptions, at};
 use cnnc_ir::attrs::{AttrValue, Attrs};
-use cnnc_ir::class::{Contract, Conv, ConvTranspose, Movement};
+use cnnc_ir::class::{AxisMap, Contract, Conv, ConvTranspose, Movement};
 use cnnc_ir::graph::Op;
 use cnnc_ir::{DType, Dim, Graph, Layout, NodeId, OpKind, Semantics, TensorType, Value};
 use std::collections::HashMap;
@@ -97,6 +97,12 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
                 && large.all(|v| is_blocked(v) && same_shape(graph, v, &ty.shape)))
             .then_some(Role::Follower)
         }
+        Semantics::Movement(Movement::View { axes, .. }) => {
+            let from = graph.ty((*node.inputs.first()?)?);
+            keeps_lanes(&axes, from, ty)
+                .then(|| follows(Role::Follower))
+                .flatten()
+        }
         Semantics::Movement(Movement::Concat { axis: 1 }) => {
             let whole = |v: &Option<Value>| {
                 v.is_some_and(
@@ -107,6 +113,33 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
             (node.inputs.iter().all(is_blocked) && head.iter().all(whole)).then_some(Role::Follower)
         }
         _ => None,
+    }
+}
+
+/// Whether a view leaves channels in their lanes: pads and slices of planes, and slices of whole blocks of channels.
+fn keeps_lanes(axes: &[AxisMap], from: &TensorType, to: &TensorType) -> bool {
+    let own = |(a, map): (usize, &AxisMap)| map.axis == Some(a) && (a > 1 || map.step == 1);
+    let (Some(from), Some(to)) = (from.fixed_shape(), to.fixed_shape()) else {
+        return false;
+    };
+    axes.len() == 4
+        && axes.iter().enumerate().all(own)
+        && axes[0].offset == 0
+        && usize::try_from(axes[1].offset)
+            .is_ok_and(|offset| offset.is_multiple_of(BLOCK.into()) && offset + to[1] <= from[1])
+        && from[0] == to[0]
+}
+
+/// The values that lie in the memory of a node's result, or the other way round: the parts of a concatenation, and what a slice
+/// of channels is a part of.
+fn sharing(graph: &Graph, id: NodeId) -> Vec<Value> {
+    let inputs = || graph.node(id).inputs.iter().copied().flatten();
+    match graph.semantics(id) {
+        Ok(Semantics::Movement(Movement::Concat { .. })) => inputs().collect(),
+        Ok(Semantics::Movement(Movement::View { fill: None, .. })) => inputs()
+            .filter(|v| graph.ty(*v).shape[2..] == graph.node(id).outputs[0].ty.shape[2..])
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -198,33 +231,29 @@ fn halos(graph: &Graph, order: &[NodeId], roles: &HashMap<NodeId, Role>) -> Hash
             widen(&mut halos, input, *halo);
         }
     }
-    // A part of several wholes joins their halos: widening goes on until nothing changes.
-    let wholes: Vec<NodeId> = order
+    // What shares memory has one halo: widening goes on until nothing changes.
+    let sharing: Vec<(Value, Vec<Value>)> = order
         .iter()
-        .copied()
-        .filter(|id| roles.contains_key(id) && is_concat(graph, *id))
+        .filter(|id| roles.contains_key(id))
+        .map(|&id| (id.into(), sharing(graph, id)))
+        .filter(|(_, others)| !others.is_empty())
         .collect();
     loop {
         let before = halos.clone();
-        for &id in wholes.iter().rev() {
-            let parts: Vec<Value> = graph.node(id).inputs.iter().copied().flatten().collect();
-            for &v in &parts {
-                let own = halos.get(&v).copied().unwrap_or_default();
-                widen(&mut halos, id.into(), own);
+        for (v, others) in sharing.iter().rev() {
+            for other in others {
+                let own = halos.get(other).copied().unwrap_or_default();
+                widen(&mut halos, *v, own);
             }
-            let whole = halos.get(&id.into()).copied().unwrap_or_default();
-            for v in parts {
-                widen(&mut halos, v, whole);
+            let whole = halos.get(v).copied().unwrap_or_default();
+            for other in others {
+                widen(&mut halos, *other, whole);
             }
         }
         if halos == before {
             return halos;
         }
     }
-}
-
-fn is_concat(graph: &Graph, id: NodeId) -> bool {
-    graph.node(id).op_kind() == Some(OpKind::Concat)
 }
 
 /// Puts reorders where a value's layout is not the one its reader takes.
