@@ -136,9 +136,11 @@ fn sharing(graph: &Graph, id: NodeId) -> Vec<Value> {
     let inputs = || graph.node(id).inputs.iter().copied().flatten();
     match graph.semantics(id) {
         Ok(Semantics::Movement(Movement::Concat { .. })) => inputs().collect(),
-        Ok(Semantics::Movement(Movement::View { fill: None, .. })) => inputs()
-            .filter(|v| graph.ty(*v).shape[2..] == graph.node(id).outputs[0].ty.shape[2..])
-            .collect(),
+        Ok(Semantics::Movement(Movement::View { fill: None, .. })) => {
+            let plane = |v: Value| graph.ty(v).shape.get(2..);
+            let of_planes = |v: &Value| plane(*v) == plane(id.into());
+            inputs().take(1).filter(of_planes).collect()
+        }
         _ => Vec::new(),
     }
 }
