@@ -5,33 +5,36 @@ use crate::portable::recurrent::{Activation, Gru, Lstm, Rnn};
 use std::ops::Range;
 
 /// What one direction of a layer has learned, besides the input's share.
-pub(super) struct Recurrent<R> {
-    /// R transposed: `[hidden, gates * hidden]`.
-    pub(super) weights: Vec<R>,
+pub(super) struct Recurrent<'a, R> {
+    /// R: `[gates * hidden, hidden]`.
+    pub(super) weights: &'a [R],
     /// Rb, zero where there is none.
-    pub(super) bias: Vec<R>,
+    pub(super) bias: &'a [R],
     /// P, empty where there is none.
-    pub(super) peepholes: Vec<R>,
+    pub(super) peepholes: &'a [R],
     pub(super) hidden: usize,
 }
 
-impl<R: Real> Recurrent<R> {
-    /// The columns of gate `gate`.
+impl<R: Real> Recurrent<'_, R> {
+    /// The rows of gate `gate`.
     fn gate(&self, gate: usize) -> Range<usize> {
         gate * self.hidden..(gate + 1) * self.hidden
     }
 
-    /// `out += h weights[columns]`
-    fn add_product(&self, out: &mut [R], h: &[R], columns: Range<usize>) {
-        let width = self.bias.len();
-        for (&x, row) in h.iter().zip(self.weights.chunks_exact(width)) {
-            axpy(out, x, &row[columns.clone()]);
-        }
+    /// `out += weights[rows] h`
+    fn add_product(&self, out: &mut [R], h: &[R], rows: Range<usize>) {
+        add_product(
+            out,
+            &self.weights[rows.start * self.hidden..rows.end * self.hidden],
+            h,
+        );
     }
 
-    /// `out += bias[columns]`
-    fn add_bias(&self, out: &mut [R], columns: Range<usize>) {
-        axpy(out, R::ONE, &self.bias[columns]);
+    /// `out += bias[rows]`
+    fn add_bias(&self, out: &mut [R], rows: Range<usize>) {
+        for (out, &b) in out.iter_mut().zip(&self.bias[rows]) {
+            *out = *out + b;
+        }
     }
 
     /// `out += P[number] * c`
@@ -44,11 +47,26 @@ impl<R: Real> Recurrent<R> {
     }
 }
 
-/// `y += a x`
-pub(super) fn axpy<R: Real>(y: &mut [R], a: R, x: &[R]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = *y + a * x;
+/// `out += matrix x`, for a row-major matrix.
+pub(super) fn add_product<R: Real>(out: &mut [R], matrix: &[R], x: &[R]) {
+    for (out, row) in out.iter_mut().zip(matrix.chunks_exact(x.len().max(1))) {
+        *out = *out + dot(row, x);
     }
+}
+
+/// The sum of products, in as many partial sums as keep vector units busy.
+fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+    const LANES: usize = 16;
+    let mut sums = [R::ZERO; LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a.remainder().iter().zip(b.remainder());
+    let rest = rest.fold(R::ZERO, |sum, (&a, &b)| sum + a * b);
+    for (a, b) in a.zip(b) {
+        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+            *sum = *sum + a * b;
+        }
+    }
+    sums.into_iter().fold(rest, |total, sum| total + sum)
 }
 
 /// Clips to -limit..limit, then applies the function.
@@ -78,7 +96,7 @@ pub(super) trait Cell {
     fn step<R: Real>(
         &self,
         functions: &[Activation],
-        layer: &Recurrent<R>,
+        layer: &Recurrent<'_, R>,
         gates: &mut [R],
         h: &mut [R],
         c: &mut [R],
@@ -97,7 +115,7 @@ impl Cell for Rnn {
     fn step<R: Real>(
         &self,
         functions: &[Activation],
-        layer: &Recurrent<R>,
+        layer: &Recurrent<'_, R>,
         gates: &mut [R],
         h: &mut [R],
         _: &mut [R],
@@ -122,7 +140,7 @@ impl Cell for Gru {
     fn step<R: Real>(
         &self,
         functions: &[Activation],
-        layer: &Recurrent<R>,
+        layer: &Recurrent<'_, R>,
         gates: &mut [R],
         h: &mut [R],
         _: &mut [R],
@@ -166,7 +184,7 @@ impl Cell for Lstm {
     fn step<R: Real>(
         &self,
         functions: &[Activation],
-        layer: &Recurrent<R>,
+        layer: &Recurrent<'_, R>,
         gates: &mut [R],
         h: &mut [R],
         c: &mut [R],

@@ -1,13 +1,12 @@
 //! What all recurrent layers share: directions, batches, sequences of different lengths, layouts.
 //!
-//! The input's share of all steps, `X W + Wb`, is computed first; then each batch entry walks through time alone. Weights are
-//! transposed once a run, so that every inner loop runs over neighbours.
+//! Each batch entry walks through time alone; a step is one product with the rows of W and one with the rows of R, as they lie.
 
 use crate::error::KernelError;
 use crate::operands::{Array, Operands, zeroed};
 use crate::portable::number::{Real, optional_reals, reals, write_reals};
 use crate::portable::recurrent::Direction;
-use crate::portable::recurrent::cell::{Cell, Recurrent, axpy};
+use crate::portable::recurrent::cell::{Cell, Recurrent, add_product};
 use crate::portable::shape;
 
 /// The options of a layer that say how steps follow each other.
@@ -203,22 +202,23 @@ impl Extents {
     ) -> Result<(), KernelError> {
         let (n, width) = (self.hidden, self.gates * self.hidden);
         let functions = &cell.activations()[direction * C::FUNCTIONS..][..C::FUNCTIONS];
+        let part = |len: usize| direction * len..(direction + 1) * len;
+        let zeros = zeroed(2 * width)?;
         let bias = match &inputs.bias {
-            Some(bias) => bias.data[direction * 2 * width..][..2 * width].to_vec(),
-            None => zeroed(2 * width)?,
+            Some(bias) => &bias.data[part(2 * width)],
+            None => &zeros,
         };
         let (input_bias, recurrent_bias) = bias.split_at(width);
-        let part = |data: &[R], len: usize| -> Vec<R> { data[direction * len..][..len].to_vec() };
         let layer = Recurrent {
-            weights: transposed(&part(&inputs.r.data, width * n), width)?,
-            bias: recurrent_bias.to_vec(),
-            peepholes: inputs
-                .peepholes
-                .as_ref()
-                .map_or(Vec::new(), |p| part(&p.data, 3 * n)),
+            weights: &inputs.r.data[part(width * n)],
+            bias: recurrent_bias,
+            peepholes: match &inputs.peepholes {
+                Some(p) => &p.data[part(3 * n)],
+                None => &[],
+            },
             hidden: n,
         };
-        let input_weights = transposed(&part(&inputs.w.data, width * self.input), width)?;
+        let input_weights = &inputs.w.data[part(width * self.input)];
         let mut gates = zeroed(width)?;
         for entry in 0..self.batch {
             let length = inputs
@@ -231,13 +231,7 @@ impl Extents {
             for step in 0..length {
                 let time = if reversed { length - 1 - step } else { step };
                 gates.copy_from_slice(input_bias);
-                for (&x, row) in self
-                    .x(inputs, time, entry)
-                    .iter()
-                    .zip(input_weights.chunks_exact(width.max(1)))
-                {
-                    axpy(&mut gates, x, row);
-                }
+                add_product(&mut gates, input_weights, self.x(inputs, time, entry));
                 cell.step(functions, &layer, &mut gates, h, c);
                 let row = (time * self.directions + direction) * self.batch + entry;
                 states.y[row * n..][..n].copy_from_slice(h);
@@ -292,16 +286,4 @@ impl Extents {
         }
         write_reals(operands, index, &self.state_dims(), &outside)
     }
-}
-
-/// `[rows, columns]` as `[columns, rows]`.
-fn transposed<R: Real>(matrix: &[R], rows: usize) -> Result<Vec<R>, KernelError> {
-    let columns = matrix.len().checked_div(rows).unwrap_or(0);
-    let mut result = zeroed(matrix.len())?;
-    for row in 0..rows {
-        for column in 0..columns {
-            result[column * rows + row] = matrix[row * columns + column];
-        }
-    }
-    Ok(result)
 }
