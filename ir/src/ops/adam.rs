@@ -17,7 +17,10 @@ pub static DEF: OpDef = OpDef {
     infer: |cx| optimizer::infer(cx, 2),
     semantics: |cx| {
         let (alpha, beta, epsilon) = (cx.float("alpha")?, cx.float("beta")?, cx.float("epsilon")?);
-        let (norm, post) = (cx.float("norm_coefficient")?, cx.float("norm_coefficient_post")?);
+        let (norm, post) = (
+            cx.float("norm_coefficient")?,
+            cx.float("norm_coefficient_post")?,
+        );
         optimizer::semantics(cx, 2, |e| {
             let gradient = &e.x * norm + &e.gradient;
             let v = &e.state[0] * alpha + &gradient * (1.0 - alpha);

@@ -9,10 +9,14 @@ use crate::schema::{Attr, OpDef, sets};
 
 pub static DEF: OpDef = OpDef {
     attrs: &[Attr::required("direction", AttrKind::Str)],
-    ..binary("BitShift", 11, &[("T", sets::INT)], |cx| match cx.str("direction")? {
-        "LEFT" => map2(cx, |a, b| a.binary(BinaryOp::Shl, b)),
-        "RIGHT" => map2(cx, shift_right),
-        other => Err(cx.attr_error("direction", format!("must be LEFT or RIGHT, got '{other}'"))),
+    ..binary("BitShift", 11, &[("T", sets::INT)], |cx| {
+        match cx.str("direction")? {
+            "LEFT" => map2(cx, |a, b| a.binary(BinaryOp::Shl, b)),
+            "RIGHT" => map2(cx, shift_right),
+            other => {
+                Err(cx.attr_error("direction", format!("must be LEFT or RIGHT, got '{other}'")))
+            }
+        }
     })
 };
 

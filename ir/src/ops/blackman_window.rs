@@ -5,6 +5,6 @@ use crate::schema::OpDef;
 
 pub static DEF: OpDef = OpDef {
     name: "BlackmanWindow",
-    semantics: |cx| semantics(cx, [0.42,0.5,0.08]),
+    semantics: |cx| semantics(cx, [0.42, 0.5, 0.08]),
     ..WINDOW
 };

@@ -9,7 +9,10 @@ pub static DEF: OpDef = OpDef {
     inputs: &[Input::new("input", "T"), Input::new("target_type", "U")],
     outputs: &[Output::new("output", "U")],
     types: &[("T", sets::ALL), ("U", sets::ALL)],
-    attrs: &[Attr::int("saturate", 1).since(19), Attr::str("round_mode", "up").since(24)],
+    attrs: &[
+        Attr::int("saturate", 1).since(19),
+        Attr::str("round_mode", "up").since(24),
+    ],
     infer: |cx| Ok(vec![cx.ty(0)?.with_dtype(cx.dtype(1)?)]),
     // The second operand lends its type only: it takes no part in the computation.
     semantics: |cx| {

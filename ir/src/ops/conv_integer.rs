@@ -51,7 +51,11 @@ pub fn infer(
     w: Operand,
     bias: Option<usize>,
 ) -> Result<TensorType, TypeError> {
-    let operands = [cx.get(x.value), cx.get(w.value), bias.and_then(|b| cx.get(b))];
+    let operands = [
+        cx.get(x.value),
+        cx.get(w.value),
+        bias.and_then(|b| cx.get(b)),
+    ];
     let y = conv::infer(&Cx {
         inputs: &operands,
         ..*cx
@@ -65,12 +69,5 @@ pub fn infer(
 pub fn sum(cx: &Cx, c: &mut Composer, x: Operand, w: Operand) -> Result<Value, TypeError> {
     let shape = cx.shape(w.value)?;
     let extents = [shape[0], shape[1..].iter().product(), 1];
-    product(
-        cx,
-        c,
-        OpKind::Conv,
-        cx.attrs.clone(),
-        [x, w],
-        Some(extents),
-    )
+    product(cx, c, OpKind::Conv, cx.attrs.clone(), [x, w], Some(extents))
 }

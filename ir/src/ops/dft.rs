@@ -86,8 +86,12 @@ fn form(cx: &Cx) -> Result<(usize, Transform), TypeError> {
     );
     let (inverse, onesided) = (cx.flag("inverse")?, cx.flag("onesided")?);
     let length = match cx.has(1) {
-        true => usize::try_from(cx.const_int(1)?)
-            .map_err(|_| cx.error(format!("dft_length must be positive, is {}", cx.const_int(1).unwrap_or(0))))?,
+        true => usize::try_from(cx.const_int(1)?).map_err(|_| {
+            cx.error(format!(
+                "dft_length must be positive, is {}",
+                cx.const_int(1).unwrap_or(0)
+            ))
+        })?,
         false if inverse && onesided => samples.saturating_sub(1).saturating_mul(2),
         false => samples,
     };

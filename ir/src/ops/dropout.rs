@@ -69,7 +69,9 @@ fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
         let seed = cx.opt_int("seed").unwrap_or(0) as u32;
         let kept = Ex::float(DType::F32, ratio).le(&uniform(&shape, seed, 0));
         let mask = map(&mut c, &[x], DType::Bool, |_| kept.clone())?;
-        let y = map(&mut c, &[x, mask], dtype, |a| a[1].select(&(&a[0] / &a[0].lit(1.0 - ratio)), &a[0].lit(0.0)))?;
+        let y = map(&mut c, &[x, mask], dtype, |a| {
+            a[1].select(&(&a[0] / &a[0].lit(1.0 - ratio)), &a[0].lit(0.0))
+        })?;
         return c.finish(&[y, mask][..cx.outputs.clamp(1, 2)]);
     }
     let mut outputs = vec![c.op(Identity, &[x])?];

@@ -52,7 +52,11 @@ impl Equation {
         };
         let terms: Vec<&str> = left.split(',').collect();
         if terms.len() != cx.inputs.len() {
-            return Err(bad(format!("has {} terms for {} operands", terms.len(), cx.inputs.len())));
+            return Err(bad(format!(
+                "has {} terms for {} operands",
+                terms.len(),
+                cx.inputs.len()
+            )));
         }
         let mut extents = BTreeMap::new();
         let mut operands = Vec::with_capacity(terms.len());
@@ -60,30 +64,39 @@ impl Equation {
             let shape = cx.shape(i)?;
             let letters = term.chars().filter(|c| *c != '.').count();
             let hidden = shape.len().checked_sub(letters);
-            let labels = hidden.and_then(|hidden| labels(term, hidden)).filter(|l| l.len() == shape.len());
-            let labels = labels.ok_or_else(|| bad(format!("does not fit operand {i}, {}", cx.ty(i).map_or(String::new(), ToString::to_string))))?;
-            for (&label, &extent) in labels.iter().zip(&shape) {
-                let known = extents.entry(label).or_insert(extent);
-                let broadcasts = matches!(label, Label::Ellipsis(_)) && (*known == 1 || extent == 1);
-                if *known != extent && !broadcasts {
-                    return Err(bad(format!("gives {label:?} the extents {known} and {extent}")));
-                }
-                if *known == 1 {
-                    *known = extent;
-                }
-            }
+            let labels = hidden
+                .and_then(|hidden| labels(term, hidden))
+                .filter(|l| l.len() == shape.len());
+            let labels = labels.ok_or_else(|| {
+                bad(format!(
+                    "does not fit operand {i}, {}",
+                    cx.ty(i).map_or(String::new(), ToString::to_string)
+                ))
+            })?;
+            bind(&mut extents, &labels, &shape).map_err(bad)?;
             operands.push(labels);
         }
-        let hidden = extents.keys().filter(|l| matches!(l, Label::Ellipsis(_))).count();
+        let hidden = extents
+            .keys()
+            .filter(|l| matches!(l, Label::Ellipsis(_)))
+            .count();
         let output = match right {
-            Some(right) => labels(right, hidden).ok_or_else(|| bad("has no legal result".into()))?,
+            Some(right) => {
+                labels(right, hidden).ok_or_else(|| bad("has no legal result".into()))?
+            }
             None => implied(&operands, hidden),
         };
         let repeated = (1..output.len()).any(|i| output[..i].contains(&output[i]));
         if repeated || output.iter().any(|l| !extents.contains_key(l)) {
-            return Err(bad("has a result with labels twice, or of no operand".into()));
+            return Err(bad(
+                "has a result with labels twice, or of no operand".into()
+            ));
         }
-        Ok(Equation { operands, output, extents })
+        Ok(Equation {
+            operands,
+            output,
+            extents,
+        })
     }
 
     fn shape(&self, labels: &[Label]) -> Vec<usize> {
@@ -91,16 +104,43 @@ impl Equation {
     }
 }
 
+/// Notes the extents of an operand's labels; those of the ellipsis may be 1 beside another.
+fn bind(
+    extents: &mut BTreeMap<Label, usize>,
+    labels: &[Label],
+    shape: &[usize],
+) -> Result<(), String> {
+    for (&label, &extent) in labels.iter().zip(shape) {
+        let known = extents.entry(label).or_insert(extent);
+        let broadcasts = matches!(label, Label::Ellipsis(_)) && (*known == 1 || extent == 1);
+        if *known != extent && !broadcasts {
+            return Err(format!("gives {label:?} the extents {known} and {extent}"));
+        }
+        if *known == 1 {
+            *known = extent;
+        }
+    }
+    Ok(())
+}
+
 /// The labels of a term whose ellipsis, if any, stands for `hidden` axes.
 fn labels(term: &str, hidden: usize) -> Option<Vec<Label>> {
     let letters = |s: &str| -> Option<Vec<Label>> {
-        s.chars().map(|c| c.is_ascii_alphabetic().then_some(Label::Letter(c))).collect()
+        s.chars()
+            .map(|c| c.is_ascii_alphabetic().then_some(Label::Letter(c)))
+            .collect()
     };
     match term.split_once("...") {
         None => letters(term),
         Some((before, after)) => {
             let axes = (0..hidden).rev().map(Label::Ellipsis);
-            Some(letters(before)?.into_iter().chain(axes).chain(letters(after)?).collect())
+            Some(
+                letters(before)?
+                    .into_iter()
+                    .chain(axes)
+                    .chain(letters(after)?)
+                    .collect(),
+            )
         }
     }
 }
@@ -110,8 +150,14 @@ fn implied(operands: &[Vec<Label>], hidden: usize) -> Vec<Label> {
     let mut letters: Vec<Label> = operands.concat();
     letters.retain(|l| matches!(l, Label::Letter(_)));
     letters.sort_unstable();
-    let once = letters.iter().filter(|l| letters.iter().filter(|m| m == l).count() == 1);
-    (0..hidden).rev().map(Label::Ellipsis).chain(once.copied()).collect()
+    let once = letters
+        .iter()
+        .filter(|l| letters.iter().filter(|m| m == l).count() == 1);
+    (0..hidden)
+        .rev()
+        .map(Label::Ellipsis)
+        .chain(once.copied())
+        .collect()
 }
 
 fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
@@ -126,7 +172,10 @@ fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
     for (i, labels) in equation.operands.iter().enumerate() {
         let value = c.arg(i);
         let value = c.cast(value, compute)?;
-        let mut term = Term { value, labels: labels.clone() };
+        let mut term = Term {
+            value,
+            labels: labels.clone(),
+        };
         term.take_diagonals(&mut c)?;
         let shape = equation.shape(&term.labels);
         if c.ty(term.value).fixed_shape().as_ref() != Some(&shape) {
@@ -167,7 +216,10 @@ impl Term {
             let x = c.reshape(x, &flat)?;
             let bounds = [0, i64::MAX, last, n as i64 + 1].map(|v| c.ints(&[v]));
             self.value = c.op(Slice, &[x, bounds[0], bounds[1], bounds[2], bounds[3]])?;
-            self.labels = perm[..perm.len() - 1].iter().map(|&a| self.labels[a]).collect();
+            self.labels = perm[..perm.len() - 1]
+                .iter()
+                .map(|&a| self.labels[a])
+                .collect();
         }
         Ok(())
     }
@@ -215,11 +267,23 @@ impl Term {
         other.sum_all_but(&with(&left), c)?;
         let shared = |needed_too: bool| {
             let own = self.labels.iter().filter(|l| other.labels.contains(l));
-            own.filter(|l| needed.contains(l) == needed_too).copied().collect::<Vec<_>>()
+            own.filter(|l| needed.contains(l) == needed_too)
+                .copied()
+                .collect::<Vec<_>>()
         };
         let (batch, summed) = (shared(true), shared(false));
-        let rows: Vec<Label> = self.labels.iter().filter(|l| !other.labels.contains(l)).copied().collect();
-        let columns: Vec<Label> = other.labels.iter().filter(|l| !self.labels.contains(l)).copied().collect();
+        let rows: Vec<Label> = self
+            .labels
+            .iter()
+            .filter(|l| !other.labels.contains(l))
+            .copied()
+            .collect();
+        let columns: Vec<Label> = other
+            .labels
+            .iter()
+            .filter(|l| !self.labels.contains(l))
+            .copied()
+            .collect();
         let size = |labels: &[Label]| equation.shape(labels).iter().product::<usize>();
         let a = self.arranged(&[&batch[..], &rows, &summed].concat(), c)?;
         let a = c.reshape(a, &[size(&batch), size(&rows), size(&summed)])?;

@@ -5,6 +5,6 @@ use crate::schema::OpDef;
 
 pub static DEF: OpDef = OpDef {
     name: "HammingWindow",
-    semantics: |cx| semantics(cx, [25.0/46.0,21.0/46.0,0.0]),
+    semantics: |cx| semantics(cx, [25.0 / 46.0, 21.0 / 46.0, 0.0]),
     ..WINDOW
 };

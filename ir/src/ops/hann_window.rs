@@ -5,6 +5,6 @@ use crate::schema::OpDef;
 
 pub static DEF: OpDef = OpDef {
     name: "HannWindow",
-    semantics: |cx| semantics(cx, [0.5,0.5,0.0]),
+    semantics: |cx| semantics(cx, [0.5, 0.5, 0.0]),
     ..WINDOW
 };

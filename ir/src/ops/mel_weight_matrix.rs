@@ -23,17 +23,32 @@ pub static DEF: OpDef = OpDef {
         Input::new("upper_edge_hertz", "T2"),
     ],
     outputs: &[Output::new("output", "T3")],
-    types: &[("T1", sets::INDEX), ("T2", sets::FLOAT), ("T3", sets::NUMERIC)],
-    attrs: &[Attr::new("output_datatype", AttrKind::DType, Preset::DType(DType::F32))],
+    types: &[
+        ("T1", sets::INDEX),
+        ("T2", sets::FLOAT),
+        ("T3", sets::NUMERIC),
+    ],
+    attrs: &[Attr::new(
+        "output_datatype",
+        AttrKind::DType,
+        Preset::DType(DType::F32),
+    )],
     infer: |cx| {
         let filters = Filters::new(cx)?;
-        Ok(vec![TensorType::new(dtype(cx), [filters.rows, filters.columns()])])
+        Ok(vec![TensorType::new(
+            dtype(cx),
+            [filters.rows, filters.columns()],
+        )])
     },
     semantics: |cx| {
         let filters = Filters::new(cx)?;
         let mut c = Composer::new(cx);
         let matrix = filters.matrix();
-        let y = c.constant(Tensor::from_f64(dtype(cx), &[filters.rows, filters.columns()], &matrix));
+        let y = c.constant(Tensor::from_f64(
+            dtype(cx),
+            &[filters.rows, filters.columns()],
+            &matrix,
+        ));
         c.finish(&[y])
     },
     ..OpDef::NEW
@@ -78,8 +93,13 @@ impl Filters {
         };
         let edges: Vec<f64> = (0..filters + 2).map(bin).collect();
         let inside = |e: &f64| *e >= 0.0 && *e <= rows as f64;
-        if !edges.iter().all(inside) || edges.windows(2).any(|w| w[0] > w[1]) || edges[filters] >= rows as f64 {
-            return Err(cx.error("the edges must lie between 0 and half the sample rate, the lower before the upper"));
+        if !edges.iter().all(inside)
+            || edges.windows(2).any(|w| w[0] > w[1])
+            || edges[filters] >= rows as f64
+        {
+            return Err(cx.error(
+                "the edges must lie between 0 and half the sample rate, the lower before the upper",
+            ));
         }
         Ok(Filters {
             rows,

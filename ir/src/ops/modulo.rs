@@ -8,9 +8,11 @@ use crate::schema::{Attr, OpDef, sets};
 
 pub static DEF: OpDef = OpDef {
     attrs: &[Attr::int("fmod", 0)],
-    ..binary("Mod", 10, &[("T", sets::NUMERIC)], |cx| match cx.flag("fmod")? {
-        true => map2(cx, |a, b| a.binary(BinaryOp::Rem, b)),
-        false => map2(cx, floored),
+    ..binary("Mod", 10, &[("T", sets::NUMERIC)], |cx| {
+        match cx.flag("fmod")? {
+            true => map2(cx, |a, b| a.binary(BinaryOp::Rem, b)),
+            false => map2(cx, floored),
+        }
     })
 };
 

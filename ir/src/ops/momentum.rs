@@ -18,14 +18,22 @@ pub static DEF: OpDef = OpDef {
         optimizer::infer(cx, 1)
     },
     semantics: |cx| {
-        let (alpha, beta, norm) = (cx.float("alpha")?, cx.float("beta")?, cx.float("norm_coefficient")?);
+        let (alpha, beta, norm) = (
+            cx.float("alpha")?,
+            cx.float("beta")?,
+            cx.float("norm_coefficient")?,
+        );
         let nesterov = is_nesterov(cx)?;
         optimizer::semantics(cx, 1, |e| {
             let gradient = &e.x * norm + &e.gradient;
             let zero = e.step.lit(0.0);
             let beta = zero.lt(&e.step).select(&zero.lit(beta), &zero.lit(1.0));
             let v = &e.state[0] * alpha + beta * &gradient;
-            let direction = if nesterov { gradient + &v * alpha } else { v.clone() };
+            let direction = if nesterov {
+                gradient + &v * alpha
+            } else {
+                v.clone()
+            };
             vec![&e.x - &(&e.rate * &direction), v]
         })
     },
@@ -36,6 +44,9 @@ fn is_nesterov(cx: &Cx) -> Result<bool, TypeError> {
     match cx.str("mode")? {
         "standard" => Ok(false),
         "nesterov" => Ok(true),
-        other => Err(cx.attr_error("mode", format!("must be standard or nesterov, is '{other}'"))),
+        other => Err(cx.attr_error(
+            "mode",
+            format!("must be standard or nesterov, is '{other}'"),
+        )),
     }
 }

@@ -16,5 +16,7 @@ pub static DEF: OpDef = OpDef {
         }
         Ok(())
     }),
-    ..binary("PRelu", 1, &[("T", sets::NUMERIC)], |cx| map2(cx, |a, b| a.lt(&a.lit(0.0)).select(&(a * b), a)))
+    ..binary("PRelu", 1, &[("T", sets::NUMERIC)], |cx| {
+        map2(cx, |a, b| a.lt(&a.lit(0.0)).select(&(a * b), a))
+    })
 };

@@ -15,7 +15,11 @@ pub static DEF: OpDef = OpDef {
     semantics: |cx| {
         let (x, y) = (arg(cx, 0)?, arg(cx, 1)?);
         // A fractional power of an integer is computed in floating point and truncated.
-        let common = if y.dtype().is_float() && !x.dtype().is_float() { y.dtype() } else { x.dtype() };
+        let common = if y.dtype().is_float() && !x.dtype().is_float() {
+            y.dtype()
+        } else {
+            x.dtype()
+        };
         let power = x.cast(common).binary(BinaryOp::Pow, &y.cast(common));
         Ok(Semantics::Elementwise(power.cast(x.dtype()).finish()))
     },

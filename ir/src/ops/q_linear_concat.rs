@@ -45,12 +45,21 @@ fn infer(cx: &Cx) -> Result<TensorType, TypeError> {
     check_scalar(cx, 0)?;
     check_scalar(cx, 1)?;
     for at in (2..cx.inputs.len()).step_by(3) {
-        if cx.dtype(at)? != to || cx.dtype(at + 2)? != to || cx.dtype(at + 1)? != crate::types::DType::F32 {
-            return Err(cx.error(format!("operand {} must be of type {to} with a scale of type f32", (at - 2) / 3)));
+        if cx.dtype(at)? != to
+            || cx.dtype(at + 2)? != to
+            || cx.dtype(at + 1)? != crate::types::DType::F32
+        {
+            return Err(cx.error(format!(
+                "operand {} must be of type {to} with a scale of type f32",
+                (at - 2) / 3
+            )));
         }
         check_scalar(cx, at + 1)?;
         check_scalar(cx, at + 2)?;
     }
     let parts: Vec<_> = operands.iter().step_by(3).copied().collect();
-    concat::infer(&Cx { inputs: &parts, ..*cx })
+    concat::infer(&Cx {
+        inputs: &parts,
+        ..*cx
+    })
 }

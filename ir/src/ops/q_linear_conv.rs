@@ -40,11 +40,7 @@ pub static DEF: OpDef = OpDef {
         Input::new("B", "i32").optional(),
     ],
     outputs: &[Output::new("y", "T3")],
-    types: &[
-        ("T1", sets::BYTE),
-        ("T2", sets::BYTE),
-        ("T3", sets::BYTE),
-    ],
+    types: &[("T1", sets::BYTE), ("T2", sets::BYTE), ("T3", sets::BYTE)],
     attrs: conv::ATTRS,
     infer: |cx| Ok(vec![result(cx)?]),
     semantics: |cx| {

@@ -42,7 +42,9 @@ pub static DEF: OpDef = OpDef {
         let sum = sum(cx, &mut c, [a, b])?;
         let rank = c.ty(sum).rank();
         // Rows and columns are the result's last axes, unless a vector has none.
-        let row = a.axis.and(rank.checked_sub(if b.axis.is_some() { 2 } else { 1 }));
+        let row = a
+            .axis
+            .and(rank.checked_sub(if b.axis.is_some() { 2 } else { 1 }));
         let column = b.axis.and(rank.checked_sub(1));
         let [a_scale, b_scale, y_scale, zero] = [1, 4, Y_SCALE, Y_ZERO].map(|i| c.arg(i));
         let scales = [

@@ -29,7 +29,12 @@ pub static DEF: OpDef = OpDef {
         Ok(vec![TensorType::new(cx.dtype(0)?, shape)])
     },
     semantics: |cx| {
-        let Form { batch, step, frames, transform } = form(cx)?;
+        let Form {
+            batch,
+            step,
+            frames,
+            transform,
+        } = form(cx)?;
         let (dtype, length) = (cx.dtype(0)?, transform.length);
         let (bins, parts) = transform.results();
         let mut c = Composer::new(cx);
@@ -44,7 +49,11 @@ pub static DEF: OpDef = OpDef {
             let window = c.cast(window, dtype.compute())?;
             kernel = c.op(Mul, &[kernel, window])?;
         }
-        let y = c.with(Conv, &[x, kernel], [("strides", AttrValue::Ints(vec![step as i64]))])?;
+        let y = c.with(
+            Conv,
+            &[x, kernel],
+            [("strides", AttrValue::Ints(vec![step as i64]))],
+        )?;
         let y = c.transpose(y, &[0, 2, 1])?;
         let y = c.reshape(y, &[batch, frames, bins, parts])?;
         let y = c.cast(y, dtype)?;
@@ -64,7 +73,12 @@ fn form(cx: &Cx) -> Result<Form, TypeError> {
     let (batch, samples, parts) = match cx.shape(0)?[..] {
         [batch, samples] => (batch, samples, 1),
         [batch, samples, parts] => (batch, samples, parts),
-        _ => return Err(cx.error(format!("the signal must have the shape [N,length,1 or 2], is {}", cx.ty(0)?))),
+        _ => {
+            return Err(cx.error(format!(
+                "the signal must have the shape [N,length,1 or 2], is {}",
+                cx.ty(0)?
+            )));
+        }
     };
     let positive = |i: usize| {
         let value = cx.const_int(i)?;
@@ -75,7 +89,9 @@ fn form(cx: &Cx) -> Result<Form, TypeError> {
     };
     let step = positive(1)?;
     let window = match cx.get(2).map(|w| w.ty) {
-        Some(w) if w.rank() != 1 => return Err(cx.error(format!("the window must be a vector, is {w}"))),
+        Some(w) if w.rank() != 1 => {
+            return Err(cx.error(format!("the window must be a vector, is {w}")));
+        }
         Some(_) => Some(cx.extent(2, 0)? as usize),
         None => None,
     };
@@ -99,5 +115,10 @@ fn form(cx: &Cx) -> Result<Form, TypeError> {
     };
     transform.check(cx)?;
     let frames = 1 + (samples - length) / step;
-    Ok(Form { batch, step, frames, transform })
+    Ok(Form {
+        batch,
+        step,
+        frames,
+        transform,
+    })
 }

@@ -40,7 +40,12 @@ pub static DEF: OpDef = OpDef {
         match &mut shape[..] {
             [] | [_] => shape = vec![features],
             [_, columns] => *columns = features,
-            _ => return Err(cx.error(format!("the input must have at most 2 dimensions, is {}", cx.ty(0)?))),
+            _ => {
+                return Err(cx.error(format!(
+                    "the input must have at most 2 dimensions, is {}",
+                    cx.ty(0)?
+                )));
+            }
         }
         Ok(vec![TensorType::new(DType::F32, shape)])
     },
@@ -60,49 +65,99 @@ struct Pool {
 
 impl Pool {
     fn new(cx: &Cx) -> Result<Pool, TypeError> {
-        let words = cx.opt_ints("pool_int64s").ok_or_else(|| cx.unsupported("a pool of strings"))?;
+        let words = cx
+            .opt_ints("pool_int64s")
+            .ok_or_else(|| cx.unsupported("a pool of strings"))?;
         let indexes = cx.opt_ints("ngram_indexes").unwrap_or_default();
         let features = match indexes.iter().max() {
-            Some(&last) if last < MAX_FEATURES && indexes.iter().all(|&i| i >= 0) => last as usize + 1,
-            _ => return Err(cx.attr_error("ngram_indexes", "must name at least one feature, and not too many")),
+            Some(&last) if last < MAX_FEATURES && indexes.iter().all(|&i| i >= 0) => {
+                last as usize + 1
+            }
+            _ => {
+                return Err(cx.attr_error(
+                    "ngram_indexes",
+                    "must name at least one feature, and not too many",
+                ));
+            }
         };
         let (shortest, longest) = (cx.int("min_gram_length")?, cx.int("max_gram_length")?);
-        let starts = cx.opt_ints("ngram_counts").unwrap_or_default();
-        let mut grams = Vec::with_capacity(starts.len());
-        let mut next = indexes.iter();
-        for (i, &start) in starts.iter().enumerate() {
-            let length = i + 1;
-            let end = starts.get(i + 1).copied().unwrap_or(words.len() as i64);
-            let own = usize::try_from(start).ok().zip(usize::try_from(end).ok()).and_then(|(s, e)| words.get(s..e));
-            let own = own.filter(|w| w.len().is_multiple_of(length));
-            let own = own.ok_or_else(|| cx.attr_error("ngram_counts", format!("is {starts:?}, which does not fit the pool")))?;
-            let mut listed = Vec::with_capacity(own.len() / length);
-            for gram in own.chunks_exact(length) {
-                let feature = *next.next().ok_or_else(|| cx.attr_error("ngram_indexes", "has fewer entries than the pool"))?;
-                listed.push((gram.to_vec(), feature as usize));
+        let mut grams = grams(cx, &words, &indexes)?;
+        for (i, listed) in grams.iter_mut().enumerate() {
+            if !(shortest..=longest).contains(&(i as i64 + 1)) {
+                listed.clear();
             }
-            let wanted = (shortest..=longest).contains(&(length as i64));
-            grams.push(if wanted { listed } else { Vec::new() });
         }
         let counts = match cx.str("mode")? {
             "TF" => None,
             "IDF" => Some(false),
             "TFIDF" => Some(true),
-            other => return Err(cx.attr_error("mode", format!("must be TF, IDF or TFIDF, is '{other}'"))),
+            other => {
+                return Err(cx.attr_error("mode", format!("must be TF, IDF or TFIDF, is '{other}'")));
+            }
         };
         let weights = match (counts, cx.floats("weights")) {
             (Some(counts), Some(given)) if given.len() == indexes.len() => {
                 let mut factors = vec![1.0; features];
-                indexes.iter().zip(given).for_each(|(&i, w)| factors[i as usize] = w);
+                indexes
+                    .iter()
+                    .zip(given)
+                    .for_each(|(&i, w)| factors[i as usize] = w);
                 Some((factors, counts))
             }
             (Some(counts), None) => Some((vec![1.0; features], counts)),
-            (Some(_), Some(given)) => return Err(cx.attr_error("weights", format!("has {} entries, ngram_indexes {}", given.len(), indexes.len()))),
+            (Some(_), Some(given)) => {
+                return Err(cx.attr_error(
+                    "weights",
+                    format!(
+                        "has {} entries, ngram_indexes {}",
+                        given.len(),
+                        indexes.len()
+                    ),
+                ));
+            }
             (None, _) => None,
         };
-        let skips = usize::try_from(cx.int("max_skip_count")?).map_err(|_| cx.attr_error("max_skip_count", "must not be negative"))?;
-        Ok(Pool { grams, features, weights, skips })
+        let skips = usize::try_from(cx.int("max_skip_count")?)
+            .map_err(|_| cx.attr_error("max_skip_count", "must not be negative"))?;
+        Ok(Pool {
+            grams,
+            features,
+            weights,
+            skips,
+        })
     }
+}
+
+/// By length, from 1 on: the pool's n-grams and their features.
+fn grams(
+    cx: &Cx,
+    words: &[i64],
+    indexes: &[i64],
+) -> Result<Vec<Vec<(Vec<i64>, usize)>>, TypeError> {
+    let starts = cx.opt_ints("ngram_counts").unwrap_or_default();
+    let mut features = indexes.iter();
+    let mut grams = Vec::with_capacity(starts.len());
+    for (i, &start) in starts.iter().enumerate() {
+        let end = starts.get(i + 1).copied().unwrap_or(words.len() as i64);
+        let bounds = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+        let own = bounds.and_then(|(start, end)| words.get(start..end));
+        let own = own
+            .filter(|w| w.len().is_multiple_of(i + 1))
+            .ok_or_else(|| {
+                cx.attr_error(
+                    "ngram_counts",
+                    format!("is {starts:?}, which does not fit the pool"),
+                )
+            })?;
+        let listed = own.chunks_exact(i + 1).map(|gram| {
+            let feature = features
+                .next()
+                .ok_or_else(|| cx.attr_error("ngram_indexes", "has fewer entries than the pool"))?;
+            Ok((gram.to_vec(), *feature as usize))
+        });
+        grams.push(listed.collect::<Result<_, TypeError>>()?);
+    }
+    Ok(grams)
 }
 
 fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
@@ -124,7 +179,14 @@ fn semantics(cx: &Cx) -> Result<Semantics, TypeError> {
             column_of[*feature] = count;
             count += 1;
         }
-        columns.push(occurrences(&mut c, x, grams, i + 1, pool.skips, [rows, words])?);
+        columns.push(occurrences(
+            &mut c,
+            x,
+            grams,
+            i + 1,
+            pool.skips,
+            [rows, words],
+        )?);
     }
     let all = c.concat(&columns, 1)?;
     let table = c.ints(&column_of);
@@ -152,7 +214,11 @@ fn occurrences(
     [rows, words]: [usize; 2],
 ) -> Result<Value, TypeError> {
     let dtype = c.ty(x).dtype;
-    let mut total = c.constant(Tensor::from_f64(DType::F32, &[rows, grams.len()], &vec![0.0; rows * grams.len()]));
+    let mut total = c.constant(Tensor::from_f64(
+        DType::F32,
+        &[rows, grams.len()],
+        &vec![0.0; rows * grams.len()],
+    ));
     let most = if length == 1 { 0 } else { skips };
     for step in 1..=most.saturating_add(1) {
         let Some(reach) = step.checked_mul(length - 1).filter(|r| *r < words) else {

@@ -5,6 +5,7 @@
 //! cannot be imported is noted and its results are poisoned, so that every problem is reported in one go. Declared shapes of
 //! anything but inputs are not looked at.
 
+mod adapt;
 mod control;
 mod functions;
 mod model;

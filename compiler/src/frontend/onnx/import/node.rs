@@ -1,6 +1,7 @@
 //! One node: look its operator up, check it, adapt it, add it, and compute it where it is constant.
 
 use super::MAX_NODES;
+use super::adapt::adapt;
 use super::model::{Importer, domain};
 use super::scope::{Found, Scope};
 use super::sequence::Yield;
@@ -8,8 +9,8 @@ use crate::frontend::onnx::problem::{Problem, shown};
 use crate::frontend::onnx::{proto, schema_check};
 use cnnc_ir::graph::Op;
 use cnnc_ir::interp::{Interpreter, Precision};
-use cnnc_ir::schema::{Adapt, AdaptInput, CNNC, OpDef, TypeError};
-use cnnc_ir::{AttrValue, Attrs, Graph, NodeId, OpKind, Semantics, Tensor, Value};
+use cnnc_ir::schema::{CNNC, TypeError};
+use cnnc_ir::{Graph, NodeId, OpKind, Semantics, Tensor, Value};
 
 /// Results up to this size are computed during import; what is larger the folding pass decides on.
 const FOLD_BYTES: usize = 1 << 20;
@@ -102,26 +103,9 @@ impl Importer<'_> {
                 shown(wanted)
             )));
         };
-        let kind = self.lookup(node, wanted, opset)?;
-        let mut def = kind.def();
-        let attrs =
-            schema_check::attributes(def, opset, &node.attribute, self.folder).map_err(|e| {
-                Some(Box::new(Problem {
-                    unsupported: e.contains("not supported"),
-                    ..Problem::new(place(node), e)
-                }))
-            })?;
-        let present: Vec<bool> = node.input.iter().map(|n| !n.is_empty()).collect();
-        schema_check::arity(def, opset, &present, node.output.len()).map_err(fail)?;
-        let (mut op, mut operands) = (
-            Op {
-                kind,
-                attrs,
-                bodies: Vec::new(),
-                epilogue: None,
-            },
-            self.operands(node, scope)?,
-        );
+        let mut op = self.checked(node, self.lookup(node, wanted, opset)?, opset)?;
+        let mut def = op.kind.def();
+        let mut operands = self.operands(node, scope)?;
         let before = self.problems.len();
         if let Err(problem) = self.bodies(node, &mut op, &mut operands, scope) {
             return match self.rounds(node, &op, &operands, before, scope)? {
@@ -147,6 +131,32 @@ impl Importer<'_> {
             .add(op, operands.clone(), &names, &label)
             .map_err(|e| self.type_problem(node, &e, &operands, scope))?;
         Ok(fold(&mut scope.graph, id).into_iter().map(Some).collect())
+    }
+
+    /// The operator with its attributes; the number of operands is checked as well.
+    fn checked(
+        &self,
+        node: &proto::Node,
+        kind: OpKind,
+        opset: u32,
+    ) -> Result<Op, Option<Box<Problem>>> {
+        let fail = |message: String| Some(Box::new(Problem::new(place(node), message)));
+        let def = kind.def();
+        let attrs = schema_check::attributes(def, opset, &node.attribute, self.folder);
+        let attrs = attrs.map_err(|e| {
+            Some(Box::new(Problem {
+                unsupported: e.contains("not supported"),
+                ..Problem::new(place(node), e)
+            }))
+        })?;
+        let present: Vec<bool> = node.input.iter().map(|n| !n.is_empty()).collect();
+        schema_check::arity(def, opset, &present, node.output.len()).map_err(fail)?;
+        Ok(Op {
+            kind,
+            attrs,
+            bodies: Vec::new(),
+            epilogue: None,
+        })
     }
 
     fn lookup(
@@ -249,89 +259,6 @@ pub fn place(node: &proto::Node) -> String {
         &node.name
     };
     format!("node '{}' ({})", shown(name), shown(&node.op_type))
-}
-
-/// Brings a node to the newest form; returns the operator that takes its place, if another does.
-fn adapt(
-    def: &'static OpDef,
-    opset: u32,
-    attrs: &mut Attrs,
-    operands: &mut Vec<Option<Value>>,
-    graph: &mut Graph,
-) -> Result<Option<&'static str>, TypeError> {
-    let mut inputs: Vec<AdaptInput> = operands
-        .iter()
-        .enumerate()
-        .map(|(index, v)| match v {
-            None => AdaptInput::Absent,
-            Some(v) => AdaptInput::Given {
-                index,
-                ty: graph.ty(*v).clone(),
-                value: graph.constant(*v).cloned(),
-            },
-        })
-        .collect();
-    let dtype = operands
-        .first()
-        .copied()
-        .flatten()
-        .map(|v| graph.ty(v).dtype);
-    let mut change = Adapt {
-        def,
-        opset,
-        attrs,
-        inputs: &mut inputs,
-        rename: None,
-    };
-    if let Some(f) = def.adapt {
-        f(&mut change)?;
-    }
-    for a in def.attrs.iter().filter(|a| opset <= a.until) {
-        let Some(slot) = a.becomes_input else {
-            continue;
-        };
-        if let Some(value) = change.attrs.remove(a.name) {
-            change.set_input(slot, as_tensor(value, dtype));
-        }
-    }
-    let rename = change.rename;
-    // What only old opsets declare has been understood by now.
-    attrs.retain(|name, _| {
-        rename.is_some()
-            || def
-                .attr(name)
-                .is_none_or(|a| a.until == u32::MAX || a.becomes_input.is_none())
-    });
-    *operands = inputs
-        .into_iter()
-        .map(|input| match input {
-            AdaptInput::Absent => Ok(None),
-            AdaptInput::Given { index, .. } => Ok(operands[index]),
-            AdaptInput::Unsqueezed { index, axes } => operands[index]
-                .map(|v| unsqueeze(graph, v, &axes))
-                .transpose(),
-            AdaptInput::Constant(t) => Ok(Some(graph.add_constant("", t))),
-        })
-        .collect::<Result<_, TypeError>>()?;
-    Ok(rename)
-}
-
-/// The value with new axes of extent 1.
-pub fn unsqueeze(graph: &mut Graph, v: Value, axes: &[i64]) -> Result<Value, TypeError> {
-    let axes = graph.add_constant("", Tensor::ints(axes));
-    graph.op(OpKind::Unsqueeze, &[v, axes], Attrs::new())
-}
-
-/// An attribute as the constant input it has become.
-fn as_tensor(value: AttrValue, dtype: Option<cnnc_ir::DType>) -> Tensor {
-    match value {
-        AttrValue::Ints(v) => Tensor::ints(&v),
-        AttrValue::Int(v) => Tensor::scalar_i64(cnnc_ir::DType::I64, v),
-        AttrValue::Float(v) => Tensor::scalar_f64(dtype.unwrap_or(cnnc_ir::DType::F32), v),
-        AttrValue::Floats(v) => Tensor::from_f64(cnnc_ir::DType::F32, &[v.len()], &v),
-        AttrValue::Tensor(t) => t,
-        _ => Tensor::ints(&[]),
-    }
 }
 
 /// The node's results, computed where they are constant and small.

@@ -3,9 +3,10 @@
 //!
 //! Deliberately absent: sequences as inputs and outputs of graphs and bodies, and lengths known only at run time.
 
+use super::adapt::unsqueeze;
 use super::control::Refusal;
 use super::model::{Importer, domain};
-use super::node::{constant, place, unsqueeze};
+use super::node::{constant, place};
 use super::scope::{Found, Scope};
 use crate::frontend::onnx::problem::{Problem, shown};
 use crate::frontend::onnx::proto;
@@ -36,62 +37,34 @@ impl Importer<'_> {
             return Ok(None);
         }
         let operands = Operands { node, scope };
-        let result = match node.op_type.as_str() {
-            "SequenceEmpty" => Yield::Sequence(Vec::new()),
-            "SequenceConstruct" => {
-                let given = 0..node.input.len();
-                Yield::Sequence(given.map(|i| operands.value(i)).collect::<Result<_, _>>()?)
-            }
-            "SequenceInsert" => {
-                let (mut list, value) = (operands.sequence(0)?, operands.value(1)?);
-                let at = operands.position(2, list.len() + 1)?.unwrap_or(list.len());
-                list.insert(at, value);
+        let result = match operands.list(&node.op_type)? {
+            Some(list) => {
+                self.listed = self.listed.saturating_add(list.len());
                 Yield::Sequence(list)
             }
-            "SequenceErase" => {
-                let mut list = operands.sequence(0)?;
-                let last = list.len().checked_sub(1);
-                let at = operands.position(1, list.len())?.or(last);
-                list.remove(at.ok_or_else(|| operands.refuse("the sequence is empty"))?);
-                Yield::Sequence(list)
-            }
-            "SequenceAt" => {
-                let list = operands.sequence(0)?;
-                let at = operands.position(1, list.len())?;
-                Yield::Value(
-                    list[at.ok_or_else(|| {
-                        operands.refuse("required input 1 ('position') is missing")
-                    })?],
-                )
-            }
-            "SequenceLength" => {
-                let length = operands.sequence(0)?.len() as i64;
-                Yield::Value(
-                    scope
-                        .graph
-                        .add_constant("", Tensor::scalar_i64(DType::I64, length)),
-                )
-            }
-            "ConcatFromSequence" => {
-                let list = operands.sequence(0)?;
-                let axis = operands
-                    .int("axis")?
-                    .ok_or_else(|| operands.refuse("required attribute axis is missing"))?;
-                let stack = operands.int("new_axis")?.unwrap_or(0) != 0;
-                let joined = join(&mut scope.graph, &list, axis, stack);
-                Yield::Value(joined.map_err(|e| mistyped(node, &e))?)
-            }
-            "SplitToSequence" => {
-                let parts = operands.parts()?;
-                let value = operands.value(0)?;
-                let list = parts.cut(&mut scope.graph, value);
-                Yield::Sequence(list.map_err(|e| mistyped(node, &e))?)
-            }
-            _ => return Ok(None),
+            None => match node.op_type.as_str() {
+                "SequenceAt" => Yield::Value(operands.element()?),
+                "SequenceLength" => {
+                    let length = Tensor::scalar_i64(DType::I64, operands.sequence(0)?.len() as i64);
+                    Yield::Value(scope.graph.add_constant("", length))
+                }
+                "ConcatFromSequence" => {
+                    let (list, axis) = (operands.sequence(0)?, operands.int("axis")?);
+                    let axis =
+                        axis.ok_or_else(|| operands.refuse("required attribute axis is missing"))?;
+                    let stack = operands.int("new_axis")?.unwrap_or(0) != 0;
+                    let joined = join(&mut scope.graph, &list, axis, stack);
+                    Yield::Value(joined.map_err(|e| mistyped(node, &e))?)
+                }
+                "SplitToSequence" => {
+                    let (parts, value) = (operands.parts()?, operands.value(0)?);
+                    self.listed = self.listed.saturating_add(parts.sizes.len());
+                    let list = parts.cut(&mut scope.graph, value);
+                    Yield::Sequence(list.map_err(|e| mistyped(node, &e))?)
+                }
+                _ => return Ok(None),
+            },
         };
-        if let Yield::Sequence(list) = &result {
-            self.listed = self.listed.saturating_add(list.len());
-        }
         match node.output.len() {
             _ if self.listed > MAX_LISTED => {
                 Err(refusal(node, "sequences are too long: over the limit"))
@@ -151,6 +124,40 @@ impl Operands<'_> {
             Some(Found::Sequence(list)) => Ok(list),
             Some(_) => Err(self.refuse(format!("input {i} must be a sequence, is a tensor"))),
             None => Err(self.refuse(format!("required input {i} is missing"))),
+        }
+    }
+
+    /// The result of the operators that rearrange lists; `None` for others.
+    fn list(&self, operator: &str) -> Result<Option<Vec<Value>>, Refusal> {
+        Ok(Some(match operator {
+            "SequenceEmpty" => Vec::new(),
+            "SequenceConstruct" => {
+                let given = 0..self.node.input.len();
+                given.map(|i| self.value(i)).collect::<Result<_, _>>()?
+            }
+            "SequenceInsert" => {
+                let (mut list, value) = (self.sequence(0)?, self.value(1)?);
+                let at = self.position(2, list.len() + 1)?.unwrap_or(list.len());
+                list.insert(at, value);
+                list
+            }
+            "SequenceErase" => {
+                let mut list = self.sequence(0)?;
+                let last = list.len().checked_sub(1);
+                let at = self.position(1, list.len())?.or(last);
+                list.remove(at.ok_or_else(|| self.refuse("the sequence is empty"))?);
+                list
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// The result of `SequenceAt`.
+    fn element(&self) -> Result<Value, Refusal> {
+        let list = self.sequence(0)?;
+        match self.position(1, list.len())? {
+            Some(at) => Ok(list[at]),
+            None => Err(self.refuse("required input 1 ('position') is missing")),
         }
     }
 
