@@ -127,3 +127,81 @@ fn resizing_is_bounded() {
     insta::assert_snapshot!(resize(&[1.0, 1.0, 0.01, 1.0]), @"Resize: axis 2 of extent 5 cannot be resized to extent 0");
     insta::assert_snapshot!(resize(&[2.0]), @"Resize: wants scales or sizes with 4 entries, one an axis");
 }
+
+fn scalar(value: i64) -> Operand {
+    Operand::Const(Tensor::scalar_i64(DType::I64, value))
+}
+
+#[test]
+fn spectra_have_the_bins_of_their_length() {
+    let dft = |x: &[usize], length: i64, attrs: &[(&str, AttrValue)]| {
+        infer(DFT, &[free(x), scalar(length), scalar(1)], attrs)
+    };
+    let (onesided, inverse) = (
+        ("onesided", AttrValue::Int(1)),
+        ("inverse", AttrValue::Int(1)),
+    );
+    insta::assert_snapshot!(dft(&[2, 10, 1], 16, &[]), @"f32[2,16,2]");
+    insta::assert_snapshot!(dft(&[2, 10, 1], 9, std::slice::from_ref(&onesided)), @"f32[2,5,2]");
+    insta::assert_snapshot!(dft(&[2, 6, 2], 10, &[onesided.clone(), inverse]), @"f32[2,10,1]");
+    insta::assert_snapshot!(dft(&[2, 6, 2], 10, &[onesided]), @"DFT: attribute onesided wants real values");
+    insta::assert_snapshot!(dft(&[2, 6, 3], 10, &[]), @"DFT: the last dimension must be 1 (real) or 2 (complex), is 3");
+    insta::assert_snapshot!(dft(&[2, 6, 1], 0, &[]), @"DFT: the length of the transform is 0");
+    insta::assert_snapshot!(dft(&[2, 6, 1], i64::MAX, &[]), @"DFT: a transform of length 9223372036854775807 (not supported)");
+    insta::assert_snapshot!(infer(DFT, &[free(&[6, 1]), scalar(6), scalar(-1)], &[]), @"DFT: the axis must not be the last, which holds real and imaginary part");
+    let stft = |samples: usize, step: i64, frame: i64| {
+        infer(
+            STFT,
+            &[
+                free(&[1, samples, 1]),
+                scalar(step),
+                free(&[16]),
+                scalar(frame),
+            ],
+            &[],
+        )
+    };
+    insta::assert_snapshot!(stft(128, 8, 16), @"f32[1,15,9,2]");
+    insta::assert_snapshot!(stft(16, 8, 16), @"f32[1,1,9,2]");
+    insta::assert_snapshot!(stft(15, 8, 16), @"STFT: a frame of 16 samples does not fit a signal of 15, or a window of 16");
+    insta::assert_snapshot!(stft(128, 0, 16), @"STFT: input 1 must be positive, is 0");
+    insta::assert_snapshot!(stft(128, 8, 20), @"STFT: a frame of 20 samples does not fit a signal of 128, or a window of 16");
+}
+
+#[test]
+fn losses_fit_scores_and_labels() {
+    let loss = |scores: &[usize], labels: &[usize], weights: &[usize], reduction: &str| {
+        let attrs = [("reduction", text(reduction))];
+        let operands = [free(scores), free(labels), free(weights)];
+        infer(NegativeLogLikelihoodLoss, &operands, &attrs)
+    };
+    insta::assert_snapshot!(loss(&[2, 5, 3, 4], &[2, 3, 4], &[5], "none"), @"f32[2,3,4]");
+    insta::assert_snapshot!(loss(&[2, 5, 3, 4], &[2, 3, 4], &[5], "mean"), @"f32[]");
+    insta::assert_snapshot!(loss(&[2, 5, 3], &[2, 4], &[5], "sum"), @"NegativeLogLikelihoodLoss: labels f32[2,4] do not fit scores f32[2,5,3]");
+    insta::assert_snapshot!(loss(&[2, 5], &[2], &[4], "sum"), @"NegativeLogLikelihoodLoss: weights f32[4] do not fit 5 classes");
+    insta::assert_snapshot!(loss(&[2], &[2], &[2], "sum"), @"NegativeLogLikelihoodLoss: the scores must have the shape [N,C,d..], are f32[2]");
+    insta::assert_snapshot!(loss(&[2, 5], &[2], &[5], "all"), @"NegativeLogLikelihoodLoss: attribute reduction must be none, sum or mean, is 'all'");
+}
+
+#[test]
+fn scales_lie_along_one_axis() {
+    let convolution = |zeros: &[usize]| {
+        let operands = [
+            free(&[1, 3, 8, 8]),
+            free(&[4, 3, 3, 3]),
+            free(&[]),
+            free(zeros),
+        ];
+        infer(ConvInteger, &operands, &[])
+    };
+    insta::assert_snapshot!(convolution(&[4]), @"i32[1,4,6,6]");
+    insta::assert_snapshot!(convolution(&[1]), @"i32[1,4,6,6]");
+    insta::assert_snapshot!(convolution(&[3]), @"ConvInteger: input 3 ('w_zero_point') of type f32[3] is no scale or zero point of f32[4,3,3,3]");
+    let product = |a_zero: &[usize], b_zero: &[usize]| {
+        let operands = [free(&[2, 3]), free(&[3, 5]), free(a_zero), free(b_zero)];
+        infer(MatMulInteger, &operands, &[])
+    };
+    insta::assert_snapshot!(product(&[2], &[5]), @"i32[2,5]");
+    insta::assert_snapshot!(product(&[2, 1], &[1, 5]), @"i32[2,5]");
+    insta::assert_snapshot!(product(&[3], &[5]), @"MatMulInteger: input 2 ('a_zero_point') of type f32[3] is no scale or zero point of f32[2,3]");
+}

@@ -295,3 +295,70 @@ impl Term {
         Ok(Term { value, labels })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::attrs::{AttrValue, Attrs};
+    use crate::graph::Graph;
+    use crate::interp::{Interpreter, Precision};
+    use crate::ops::OpKind;
+    use crate::tensor::Tensor;
+    use crate::types::DType;
+
+    /// The result for operands that hold 0, 1, 2, ..: shape and elements, or the error.
+    fn einsum(equation: &str, shapes: &[&[usize]]) -> String {
+        let mut graph = Graph::new("einsum");
+        let operands: Vec<_> = shapes
+            .iter()
+            .map(|shape| {
+                let count = shape.iter().product::<usize>() as i64;
+                let values: Vec<i64> = (0..count).collect();
+                graph.add_constant("", Tensor::from_i64(DType::I64, shape, &values))
+            })
+            .collect();
+        let attrs = Attrs::from([("equation".to_string(), AttrValue::Str(equation.to_string()))]);
+        match graph.op(OpKind::Einsum, &operands, attrs) {
+            Err(e) => e.to_string(),
+            Ok(y) => {
+                graph.add_output("y", y);
+                let y = Interpreter::new(Precision::F32).run(&graph, &[]).unwrap();
+                format!("{} {:?}", y[0].1.ty(), y[0].1.to_i64())
+            }
+        }
+    }
+
+    #[test]
+    fn labels_multiply_sum_and_arrange() {
+        insta::assert_snapshot!(einsum("ij,jk->ik", &[&[2, 3], &[3, 2]]), @"i64[2,2] [10, 13, 28, 40]");
+        insta::assert_snapshot!(einsum("ij, kj", &[&[2, 3], &[2, 3]]), @"i64[2,2] [5, 14, 14, 50]");
+        insta::assert_snapshot!(einsum("ji", &[&[2, 3]]), @"i64[3,2] [0, 3, 1, 4, 2, 5]");
+        insta::assert_snapshot!(einsum("ij,ij->", &[&[2, 3], &[2, 3]]), @"i64[] [55]");
+        insta::assert_snapshot!(einsum("i,j->ji", &[&[2], &[3]]), @"i64[3,2] [0, 0, 0, 1, 0, 2]");
+        insta::assert_snapshot!(einsum("i,ij,j->", &[&[2], &[2, 2], &[2]]), @"i64[] [3]");
+    }
+
+    #[test]
+    fn repeated_labels_take_diagonals() {
+        insta::assert_snapshot!(einsum("ii->i", &[&[3, 3]]), @"i64[3] [0, 4, 8]");
+        insta::assert_snapshot!(einsum("ii", &[&[3, 3]]), @"i64[] [12]");
+        insta::assert_snapshot!(einsum("ijij->ji", &[&[2, 2, 2, 2]]), @"i64[2,2] [0, 10, 5, 15]");
+    }
+
+    #[test]
+    fn ellipses_broadcast() {
+        insta::assert_snapshot!(einsum("...i,...i->...", &[&[2, 2], &[1, 2]]), @"i64[2] [1, 3]");
+        insta::assert_snapshot!(einsum("b...,...b->...b", &[&[2, 3], &[2]]), @"i64[3,2] [0, 3, 0, 4, 0, 5]");
+        insta::assert_snapshot!(einsum("...ij->...ji", &[&[2, 1, 2]]), @"i64[2,2,1] [0, 1, 2, 3]");
+    }
+
+    #[test]
+    fn illegal_equations_are_named() {
+        insta::assert_snapshot!(einsum("ij,jk", &[&[2, 3]]), @"Einsum: attribute equation 'ij,jk' has 2 terms for 1 operands");
+        insta::assert_snapshot!(einsum("ij,jk", &[&[2, 3], &[4, 2]]), @"Einsum: attribute equation 'ij,jk' gives Letter('j') the extents 3 and 4");
+        insta::assert_snapshot!(einsum("ij->ik", &[&[2, 3]]), @"Einsum: attribute equation 'ij->ik' has a result with labels twice, or of no operand");
+        insta::assert_snapshot!(einsum("ij->ii", &[&[2, 3]]), @"Einsum: attribute equation 'ij->ii' has a result with labels twice, or of no operand");
+        insta::assert_snapshot!(einsum("i1", &[&[2, 3]]), @"Einsum: attribute equation 'i1' does not fit operand 0, i64[2,3]");
+        insta::assert_snapshot!(einsum("i.j", &[&[2, 3]]), @"Einsum: attribute equation 'i.j' does not fit operand 0, i64[2,3]");
+        insta::assert_snapshot!(einsum("i...j...", &[&[2, 3]]), @"Einsum: attribute equation 'i...j...' does not fit operand 0, i64[2,3]");
+    }
+}
