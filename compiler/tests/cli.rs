@@ -148,6 +148,7 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
         "run digits.onnx --input image",
         "run digits.onnx --input image=random:x",
         "run digits.onnx --input image=labels.txt",
+        "run digits.onnx --input image=seven.png --output digit=labels.txt --quiet",
         "run digits.onnx --threads 0 --input image=seven.png",
         "bench digits.onnx --seconds nan",
         "bench digits.onnx --runs 0",

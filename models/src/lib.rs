@@ -22,8 +22,9 @@ pub struct Network {
 /// Handwritten digits: `image` f32\[1,1,28,28\], 0 (black) to 1 (white, the stroke), to `digit` f32\[1,10\], probabilities.
 ///
 /// Two 3x3 convolutions of 8 and 16 channels, each with ReLU and 2x2 max-pooling, a dense layer and softmax: 9,098 parameters. Trained
-/// from random weights on the 60,000 training images of MNIST, shifted by up to two pixels, with Adam and a cosine schedule; the
-/// example is drawn by a program, not taken from a data set.
+/// from random weights on the 60,000 training images of MNIST, shifted by up to two pixels, with Adam and a cosine schedule for five
+/// epochs, then scaled so that probabilities are calibrated: right on 98.4 % of the 10,000 test images. The example is drawn by a
+/// program, not taken from a data set.
 pub const DIGITS: Network = Network {
     name: "digits",
     onnx: include_bytes!("../digits/digits.onnx"),

@@ -75,7 +75,7 @@ fn extension(path: &Path) -> &str {
 /// The graph of a source file.
 pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
     if is_artefact(path) {
-        return carried(path);
+        return Ok(native::with_shapes(carried(path)?, path, &options.shapes)?);
     }
     if is_native(path) {
         return Ok(native::read(path, &options.shapes)?);

@@ -145,11 +145,16 @@ fn read_picture(path: &Path, shape: &[usize]) -> Result<Tensor, Failure> {
 /// where some value exceeds 2).
 pub fn write(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
     let wrong = |e: &dyn std::fmt::Display| Failure::system(format!("{}: {e}", path.display()));
-    if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
-    {
-        return write_picture(path, tensor);
+    let extension = path.extension().and_then(|e| e.to_str());
+    match extension.map(str::to_lowercase).as_deref() {
+        Some("png") => return write_picture(path, tensor),
+        Some("npy") => {}
+        _ => {
+            return Err(Failure::input(format!(
+                "{}: expected the name of a .npy or .png file",
+                path.display()
+            )));
+        }
     }
     let mut file = Vec::new();
     let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();

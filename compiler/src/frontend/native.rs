@@ -51,6 +51,15 @@ pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Graph,
         file: path.into(),
         errors,
     })?;
+    with_shapes(graph, path, shapes)
+}
+
+/// A graph that came from `path`, the free dimensions of its inputs fixed.
+pub fn with_shapes(
+    graph: Graph,
+    path: &Path,
+    shapes: &BTreeMap<String, Vec<usize>>,
+) -> Result<Graph, NativeError> {
     if shapes.is_empty() {
         return Ok(graph);
     }
