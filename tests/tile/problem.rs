@@ -1,7 +1,8 @@
 //! Random tiles with buffers that fit them exactly.
 
 use cnnc::kernel::tile::{
-    Clip, Column, Init, Lanes, Loop, Nest, Pixel, Pool, Source, Step, Tap, Target, Tile,
+    Binary, Clip, Column, Compare, Formula, Init, Inst, Lanes, Loop, Nest, Pixel, Pool, Source,
+    Step, Tap, Target, Tile,
 };
 
 /// SplitMix64: small, seeded, good enough to pick shapes.
@@ -240,8 +241,9 @@ fn nest(random: &mut Random, row: i32, clip: Clip) -> Nest {
 
 fn step(random: &mut Random) -> Step {
     let small = (random.within(-6, 6) as f32).into();
-    match random.within(0, 5) {
+    match random.within(0, 6) {
         0 => Step::AddResidual,
+        6 => Step::Map(formula(random)),
         1 => Step::Max(random.pick(&[0.0, 0.0, 3.0]).into()),
         2 => Step::Min(small),
         3 => Step::Scale(random.pick(&[0.5, -1.0, 2.0]).into()),
@@ -251,4 +253,50 @@ fn step(random: &mut Random) -> Step {
             shift: (random.within(-3, 3) as f32).into(),
         },
     }
+}
+
+/// A random formula without rounding: sums, limits, selections, products with small dyadic constants, and `2^n` of a clamped value.
+fn formula(random: &mut Random) -> Formula {
+    let mut code = vec![Inst::Accumulator];
+    for _ in 0..random.within(1, 12) {
+        let earlier = code.len() as i32 - 1;
+        let [x, y, a, b] = std::array::from_fn(|_| random.within(0, earlier) as u16);
+        let inst = match random.within(0, 9) {
+            0 => Inst::Residual,
+            1 | 2 => Inst::Constant(random.pick(&[-2.0, -0.5, 0.0, 0.5, 1.0, 3.0]).into()),
+            3 => {
+                let bounds = [Binary::Max, Binary::Min, Binary::Sub, Binary::Add];
+                Inst::Binary(random.pick(&bounds), x, y)
+            }
+            4 => Inst::Binary(random.pick(&[Binary::And, Binary::Or, Binary::Xor]), x, x),
+            5 => {
+                let compare = random.pick(&[
+                    Compare::Less,
+                    Compare::LessOrEqual,
+                    Compare::Equal,
+                    Compare::NotEqual,
+                ]);
+                Inst::Select(compare, [x, y, a, b])
+            }
+            6 | 7 => {
+                let factor = code.len() as u16;
+                code.push(Inst::Constant(random.pick(&[-1.0, 0.5, 2.0]).into()));
+                let (a, b) = if random.one_in(2) {
+                    (x, factor)
+                } else {
+                    (factor, x)
+                };
+                Inst::MulAdd(a, b, y)
+            }
+            8 => {
+                let first = code.len() as u16;
+                code.push(Inst::Constant(1.0.into()));
+                code.push(Inst::Constant(random.pick(&[-3.0, 2.0]).into()));
+                Inst::Scale(first, first + 1)
+            }
+            _ => Inst::Binary(Binary::Sub, y, x),
+        };
+        code.push(inst);
+    }
+    Formula { code }
 }

@@ -253,9 +253,16 @@ impl Blocking {
                 .unwrap_or(0),
             columns,
             taps,
+            row: self.innermost(),
             pixel_step: self.steps.pixel[0],
         };
         demand.shape()
+    }
+
+    /// Elements along the innermost axis of the reduction.
+    fn innermost(&self) -> usize {
+        let axes = self.segments.first().and_then(|s| s.axes.first());
+        axes.map_or(1, |axis| axis.count)
     }
 
     /// Cuts all regions of all images into blocks of at most `most` pixels. Returns the distinct blocks and the units.

@@ -19,8 +19,8 @@
 //! ([`Source::Pool`]) has no weights: it adds or compares the lane's own elements.
 //! The order is part of the meaning: AVX-512, AVX2 and the interpreter agree bit for bit.
 //!
-//! Deliberately absent: choosing shapes and looping over tiles (`kernel::conv`), transcendental
-//! activations (separate loop nests), any knowledge of layouts.
+//! Deliberately absent: choosing shapes and looping over tiles (`kernel::conv`), any knowledge of
+//! layouts.
 
 mod asm;
 mod avx2;
@@ -28,6 +28,7 @@ mod avx512;
 mod check;
 mod cranelift;
 mod emit;
+mod formula;
 mod interp;
 mod listing;
 mod mask;
@@ -41,6 +42,7 @@ use std::fmt;
 pub use asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
 pub use check::check;
 use emit::Emit;
+pub use formula::{Binary, Compare, Formula, Inst};
 pub use interp::{Arguments, Fault, interpret};
 pub use listing::listing;
 pub use mask::{Mask, Span};
@@ -222,7 +224,7 @@ pub struct Loop {
 }
 
 /// A fused step of the epilogue on the accumulator `x`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// `x + residual`, the residual having the geometry of the output.
     AddResidual,
@@ -236,6 +238,8 @@ pub enum Step {
     LeakyRelu(Scalar),
     /// `x * min(max(x * scale + shift, 0), 1)`, the product rounded before the sum (ONNX HardSwish).
     Gate { scale: Scalar, shift: Scalar },
+    /// Any other function of `x` and the residual.
+    Map(Formula),
 }
 
 /// An f32 constant compared by its bits, so that descriptions have `Eq` and `Hash`.

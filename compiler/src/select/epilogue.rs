@@ -1,9 +1,10 @@
-//! Epilogues as steps of a tile: a straight chain on the accumulator of additions, limits and scalings.
+//! Epilogues as steps of a tile: a straight chain on the accumulator of additions, limits and scalings, whose constants are loaded
+//! once, or a formula.
 
 use super::{EpilogueRequest, Place};
-use crate::kernel::tile::{Scalar, Step};
+use crate::kernel::tile::{Formula, Inst, Scalar, Step};
 use crate::memory::view::View;
-use cnnc_ir::expr::{BinaryOp, ExprOp, ScalarExpr};
+use cnnc_ir::expr::{BinaryOp, ExprOp, Literal, ScalarExpr};
 use cnnc_ir::{DType, Tensor};
 
 /// What the tile does itself.
@@ -19,6 +20,101 @@ pub struct Fused {
 ///
 /// `bias_fits` says whether an added constant may serve as the tile's bias.
 pub fn steps(
+    e: &EpilogueRequest,
+    output: &View,
+    bias_fits: impl Fn(&Tensor) -> bool,
+) -> Result<Fused, String> {
+    chain(e, output, &bias_fits).or_else(|_| formula(e, output, &bias_fits))
+}
+
+/// The epilogue as one formula, after the addition of a bias.
+fn formula(
+    e: &EpilogueRequest,
+    output: &View,
+    bias_fits: impl Fn(&Tensor) -> bool,
+) -> Result<Fused, String> {
+    let mut expr = e.expr.clone();
+    let bias = take_bias(&mut expr, e, bias_fits);
+    let mut residual = None;
+    for inst in &expr.insts {
+        let ExprOp::Arg(k @ 1..) = inst.op else {
+            continue;
+        };
+        let operand = (k as usize - 1, e.operands.get(k as usize - 1));
+        match operand {
+            (at, Some(view))
+                if same_geometry(view, output)
+                    && matches!(e.values.get(at), Some(None))
+                    && residual.is_none_or(|r| r == k) =>
+            {
+                residual = Some(k);
+            }
+            _ => return Err(format!("operand {k} is not the one residual of a tile")),
+        }
+    }
+    let formula = Formula::lower(&expr, |k| {
+        if k == 0 {
+            Inst::Accumulator
+        } else {
+            Inst::Residual
+        }
+    })?;
+    Ok(Fused {
+        steps: vec![Step::Map(formula)],
+        residual: residual.map(|k| Place::from(&e.operands[k as usize - 1])),
+        bias,
+    })
+}
+
+/// Takes an addition of a constant to the result out of the expression.
+fn take_bias(
+    expr: &mut ScalarExpr,
+    e: &EpilogueRequest,
+    bias_fits: impl Fn(&Tensor) -> bool,
+) -> Option<Tensor> {
+    let (at, result, other) = expr.insts.iter().enumerate().find_map(|(at, inst)| {
+        let ExprOp::Binary(BinaryOp::Add, a, b) = inst.op else {
+            return None;
+        };
+        let is_result = |v: u32| expr.insts[v as usize].op == ExprOp::Arg(0);
+        match (is_result(a), is_result(b)) {
+            (true, false) => Some((at, a, b)),
+            (false, true) => Some((at, b, a)),
+            _ => None,
+        }
+    })?;
+    let ExprOp::Arg(k @ 1..) = expr.insts[other as usize].op else {
+        return None;
+    };
+    let bias = e
+        .values
+        .get(k as usize - 1)?
+        .clone()
+        .filter(|t| bias_fits(t))?;
+    let used_once = |v: u32| {
+        let uses = expr.insts.iter().flat_map(|inst| operands(inst.op));
+        uses.filter(|used| *used == v).count() == 1
+    };
+    if !used_once(result) || !used_once(other) {
+        return None;
+    }
+    expr.insts[at].op = ExprOp::Arg(0);
+    expr.insts[other as usize].op = ExprOp::Lit(Literal::Float(0.0));
+    Some(bias)
+}
+
+/// The values an instruction reads.
+fn operands(op: ExprOp) -> Vec<u32> {
+    match op {
+        ExprOp::Arg(_) | ExprOp::Lit(_) | ExprOp::Index(_) => Vec::new(),
+        ExprOp::Unary(_, a) | ExprOp::Cast(a) | ExprOp::Bitcast(a) => vec![a],
+        ExprOp::Binary(_, a, b) => vec![a, b],
+        ExprOp::Select(c, a, b) => vec![c, a, b],
+    }
+}
+
+/// The epilogue as steps, one for each of its operations.
+fn chain(
     e: &EpilogueRequest,
     output: &View,
     bias_fits: impl Fn(&Tensor) -> bool,

@@ -25,6 +25,8 @@ pub struct Demand {
     pub columns: usize,
     /// Elements reduced.
     pub taps: usize,
+    /// Those along the innermost axis: a row of a kernel window.
+    pub row: usize,
     /// Input bytes from one pixel to the next.
     pub pixel_step: i64,
 }
@@ -72,10 +74,12 @@ impl Demand {
         blocks * (shape.columns + broadcasts + waiting + 1)
     }
 
-    /// For a depthwise window small enough to keep its weights in registers: one column, and as many pixels as fit beside
-    /// the weights and one input vector.
+    /// For a depthwise window small enough to keep its weights, or those of one row, in registers: one column, and as many pixels
+    /// as fit beside the weights and one input vector. All weights leave enough accumulators to hide latency, or stay row by row.
     fn sliding_window(&self) -> Option<Shape> {
-        let room = self.target.registers().checked_sub(self.taps + 2)?;
+        let beside = |weights| self.target.registers().checked_sub(weights + 2);
+        let all = beside(self.taps).filter(|&room| room >= LATENCY);
+        let room = all.or_else(|| beside(self.row))?;
         let fits = self.source == Source::Lanes && room >= MIN_WINDOW;
         fits.then(|| Shape {
             pixels: room.min(self.accumulators),

@@ -119,6 +119,7 @@ impl Planar<'_> {
                 .max()
                 .unwrap_or(0),
             taps: 0,
+            row: 0,
             pixel_step: self.filter.output * ELEMENT,
         };
         demand.shape()

@@ -2,12 +2,15 @@
 
 use super::asm::Op;
 
-use super::x86::{Encoding, Row};
+use super::x86::{Choice, Encoding, Row, Source, three};
 use super::{ELEMENT, Lanes, Mask, Target};
 use Code::*;
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 
 pub struct Avx512;
+
+/// The mask of selections; those of partial vectors lie below it.
+const SELECTED: Register = Register::K7;
 
 /// Mask number `index`; k0 stands for no mask.
 fn opmask(index: usize) -> Register {
@@ -17,6 +20,7 @@ fn opmask(index: usize) -> Register {
 impl Encoding for Avx512 {
     const WIDEST: Lanes = Lanes::Sixteen;
     const EMBEDS_BROADCAST: bool = true;
+    const ENTRY: usize = ELEMENT as usize;
 
     fn registers(_masks: usize) -> usize {
         Target::Avx512.registers()
@@ -68,6 +72,36 @@ impl Encoding for Avx512 {
                 EVEX_Vfmadd231ps_ymm_k1z_ymm_ymmm256b32,
                 EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
             ],
+            Row::SquareRoot => [
+                EVEX_Vsqrtps_xmm_k1z_xmmm128b32,
+                EVEX_Vsqrtps_ymm_k1z_ymmm256b32,
+                EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er,
+            ],
+            Row::Arithmetic(Op::MulThenAdd) => [
+                EVEX_Vfmadd213ps_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vfmadd213ps_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er,
+            ],
+            Row::Arithmetic(Op::Div) => [
+                EVEX_Vdivps_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vdivps_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er,
+            ],
+            Row::Arithmetic(Op::And) => [
+                EVEX_Vpandd_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vpandd_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
+            ],
+            Row::Arithmetic(Op::Or) => [
+                EVEX_Vpord_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vpord_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vpord_zmm_k1z_zmm_zmmm512b32,
+            ],
+            Row::Arithmetic(Op::Xor) => [
+                EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32,
+                EVEX_Vpxord_ymm_k1z_ymm_ymmm256b32,
+                EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+            ],
             Row::Arithmetic(Op::Add) => [
                 EVEX_Vaddps_xmm_k1z_xmm_xmmm128b32,
                 EVEX_Vaddps_ymm_k1z_ymm_ymmm256b32,
@@ -92,11 +126,6 @@ impl Encoding for Avx512 {
                 EVEX_Vminps_xmm_k1z_xmm_xmmm128b32,
                 EVEX_Vminps_ymm_k1z_ymm_ymmm256b32,
                 EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
-            ],
-            Row::Arithmetic(Op::Or) => [
-                EVEX_Vpord_xmm_k1z_xmm_xmmm128b32,
-                EVEX_Vpord_ymm_k1z_ymm_ymmm256b32,
-                EVEX_Vpord_zmm_k1z_zmm_zmmm512b32,
             ],
         };
         match lanes {
@@ -146,5 +175,44 @@ impl Encoding for Avx512 {
         let mut store = Instruction::with2(Self::code(Row::Store, lanes), to, from)?;
         store.set_op_mask(opmask(mask));
         Ok(store)
+    }
+
+    fn select(lanes: Lanes, to: Register, choice: Choice) -> Result<Vec<Instruction>, IcedError> {
+        let [compare, blend] = match lanes {
+            Lanes::Four => [
+                EVEX_Vcmpps_kr_k1_xmm_xmmm128b32_imm8,
+                EVEX_Vblendmps_xmm_k1z_xmm_xmmm128b32,
+            ],
+            Lanes::Eight => [
+                EVEX_Vcmpps_kr_k1_ymm_ymmm256b32_imm8,
+                EVEX_Vblendmps_ymm_k1z_ymm_ymmm256b32,
+            ],
+            Lanes::Sixteen => [
+                EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae,
+                EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32,
+            ],
+        };
+        let predicate = choice.compare.predicate();
+        let test = match choice.y {
+            Source::Register(y) => Instruction::with4(compare, SELECTED, choice.x, y, predicate),
+            Source::Memory(y) => Instruction::with4(compare, SELECTED, choice.x, y, predicate),
+        };
+        let mut pick = three(blend, to, choice.b, choice.a)?;
+        pick.set_op_mask(SELECTED);
+        Ok(vec![test?, pick])
+    }
+
+    fn scale(
+        lanes: Lanes,
+        p: Register,
+        n: Register,
+        _spare: Register,
+    ) -> Result<Vec<Instruction>, IcedError> {
+        let code = match lanes {
+            Lanes::Four => EVEX_Vscalefps_xmm_k1z_xmm_xmmm128b32,
+            Lanes::Eight => EVEX_Vscalefps_ymm_k1z_ymm_ymmm256b32,
+            Lanes::Sixteen => EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er,
+        };
+        Instruction::with3(code, p, p, n).map(|scale| vec![scale])
     }
 }

@@ -3,11 +3,12 @@
 //! Registers and pointers are frontend variables, so SSA form and register allocation are Cranelift's. Only CLIF
 //! that WebAssembly exercises too is used.
 
-use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Selection, VectorAsm};
 use super::emit::Emit;
+use super::formula::Compare;
 use super::{ELEMENT, Lanes, Span, Target, TileError};
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, F32X4, I32, I64};
+use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4, I64, Type};
 use cranelift_codegen::ir::{
     AbiParam, Block, Endianness, Function, InstBuilder, MemFlagsData, Signature, UserFuncName,
     Value,
@@ -30,7 +31,7 @@ pub fn build(kernel: &impl Emit, fma: bool) -> Result<Function, TileError> {
         let argument = builder.block_params(entry)[index];
         builder.def_var(pointer, argument);
     }
-    let registers = (0..Target::Clif128 { fma }.registers())
+    let registers = (0..EPILOGUE_REGISTERS)
         .map(|_| builder.declare_var(F32X4))
         .collect();
     let mut asm = Clif {
@@ -39,6 +40,7 @@ pub fn build(kernel: &impl Emit, fma: bool) -> Result<Function, TileError> {
         registers,
         pointers,
         loops: Vec::new(),
+        table: Vec::new(),
         error: None,
     };
     kernel.emit(&mut asm);
@@ -47,6 +49,10 @@ pub fn build(kernel: &impl Emit, fma: bool) -> Result<Function, TileError> {
 }
 
 const POINTERS: usize = 5;
+/// Frontend variables; those that exceed the machine's registers are the register allocator's to spill.
+const EPILOGUE_REGISTERS: usize = 48;
+/// `1.5 * 2^23`, whose low bits hold what is added to it.
+const ROUND: f32 = 12_582_912.0;
 
 struct Clif<'a> {
     builder: FunctionBuilder<'a>,
@@ -55,6 +61,8 @@ struct Clif<'a> {
     pointers: [Variable; POINTERS],
     /// Counter and head of each open loop.
     loops: Vec<(Variable, Block)>,
+    /// The current table, every entry in all lanes.
+    table: Vec<Value>,
     error: Option<TileError>,
 }
 
@@ -81,7 +89,8 @@ impl Clif<'_> {
             Pointer::Weights => 1,
             Pointer::Output => 2,
             Pointer::Bias => 3,
-            Pointer::Residual => 4,
+            // Nothing waits on the stack: there are registers for all.
+            Pointer::Residual | Pointer::Stack => 4,
         }]
     }
 
@@ -118,15 +127,54 @@ impl Clif<'_> {
                 let scalar = self.load_scalar(from);
                 self.builder.ins().splat(F32X4, scalar)
             }
+            Operand::Constant(index) => self.table[index],
         }
     }
 
-    /// `if a <condition> b { a } else { b }` in every lane.
-    fn select(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
-        let mask = self.builder.ins().fcmp(condition, a, b);
-        let little = MemFlagsData::new().with_endianness(Endianness::Little);
-        let mask = self.builder.ins().bitcast(F32X4, little, mask);
+    /// `a` where `x <condition> y` holds, `b` elsewhere.
+    fn pick(&mut self, condition: FloatCC, [x, y, a, b]: [Value; 4]) -> Value {
+        let mask = self.builder.ins().fcmp(condition, x, y);
+        let mask = self.cast(F32X4, mask);
         self.builder.ins().bitselect(mask, a, b)
+    }
+
+    /// The same bits as another vector type.
+    fn cast(&mut self, to: Type, value: Value) -> Value {
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.builder.ins().bitcast(to, little, value)
+    }
+
+    /// `2^n` for a vector of integers n in -126..=127.
+    fn power_of_two(&mut self, n: Value) -> Value {
+        let bias = self.builder.ins().iconst(I32, 127);
+        let bias = self.builder.ins().splat(I32X4, bias);
+        let biased = self.builder.ins().iadd(n, bias);
+        let bits = self.builder.ins().ishl_imm_u(biased, 23);
+        self.cast(F32X4, bits)
+    }
+
+    fn bitwise(&mut self, op: Op, a: Value, b: Value) -> Value {
+        let (a, b) = (self.cast(I32X4, a), self.cast(I32X4, b));
+        let bits = match op {
+            Op::And => self.builder.ins().band(a, b),
+            Op::Or => self.builder.ins().bor(a, b),
+            _ => self.builder.ins().bxor(a, b),
+        };
+        self.cast(F32X4, bits)
+    }
+
+    /// `a * b + c`
+    fn mul_add(&mut self, a: Value, b: Value, c: Value) -> Value {
+        if self.fma {
+            return self.builder.ins().fma(a, b, c);
+        }
+        let product = self.builder.ins().fmul(a, b);
+        self.builder.ins().fadd(c, product)
+    }
+
+    /// `if a <condition> b { a } else { b }` in every lane.
+    fn extreme(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
+        self.pick(condition, [a, b, a, b])
     }
 }
 
@@ -141,6 +189,10 @@ impl VectorAsm for Clif<'_> {
     const BASES: usize = 1;
 
     fn registers(&self) -> usize {
+        Target::Clif128 { fma: self.fma }.registers()
+    }
+
+    fn epilogue_registers(&self) -> usize {
         self.registers.len()
     }
 
@@ -200,21 +252,65 @@ impl VectorAsm for Clif<'_> {
         let result = match op {
             Op::MulAdd => {
                 let acc = self.get(to);
-                if self.fma {
-                    self.builder.ins().fma(a, b, acc)
-                } else {
-                    let product = self.builder.ins().fmul(a, b);
-                    self.builder.ins().fadd(acc, product)
-                }
+                self.mul_add(a, b, acc)
+            }
+            Op::MulThenAdd => {
+                let factor = self.get(to);
+                self.mul_add(factor, a, b)
             }
             Op::Add => self.builder.ins().fadd(a, b),
             Op::Sub => self.builder.ins().fsub(a, b),
             Op::Mul => self.builder.ins().fmul(a, b),
-            Op::Max => self.select(FloatCC::GreaterThan, a, b),
-            Op::Min => self.select(FloatCC::LessThan, a, b),
-            Op::Or => self.builder.ins().bor(a, b),
+            Op::Div => self.builder.ins().fdiv(a, b),
+            Op::Max => self.extreme(FloatCC::GreaterThan, a, b),
+            Op::Min => self.extreme(FloatCC::LessThan, a, b),
+            Op::And | Op::Or | Op::Xor => self.bitwise(op, a, b),
         };
         self.set(to, result);
+    }
+
+    fn table(&mut self, constants: &[f32]) {
+        self.table = constants.iter().map(|&value| self.splat(value)).collect();
+    }
+
+    fn table_entry(&mut self, _lanes: Lanes, to: Reg, index: usize) {
+        self.set(to, self.table[index]);
+    }
+
+    fn square_root(&mut self, _lanes: Lanes, to: Reg, from: Reg) {
+        let from = self.get(from);
+        let root = self.builder.ins().sqrt(from);
+        self.set(to, root);
+    }
+
+    fn select(&mut self, _lanes: Lanes, to: Reg, selection: Selection) {
+        let condition = match selection.compare {
+            Compare::Less => FloatCC::LessThan,
+            Compare::LessOrEqual => FloatCC::LessThanOrEqual,
+            Compare::Equal => FloatCC::Equal,
+            Compare::NotEqual => FloatCC::NotEqual,
+        };
+        let (x, b) = (self.get(selection.x), self.get(selection.b));
+        let (y, a) = (self.operand(selection.y), self.operand(selection.a));
+        let picked = self.pick(condition, [x, y, a, b]);
+        self.set(to, picked);
+    }
+
+    /// Two factors, since `2^n` alone may leave the range of normal numbers. What a NaN's n becomes does not matter.
+    fn scale(&mut self, _lanes: Lanes, p: Reg, n: Reg, _spare: Reg) {
+        let round = self.splat(ROUND);
+        let n = self.get(n);
+        let shifted = self.builder.ins().fadd(n, round);
+        let [shifted, round] = [shifted, round].map(|v| self.cast(I32X4, v));
+        let n = self.builder.ins().isub(shifted, round);
+        let half = self.builder.ins().sshr_imm_u(n, 1);
+        let rest = self.builder.ins().isub(n, half);
+        for factor in [half, rest] {
+            let factor = self.power_of_two(factor);
+            let value = self.get(p);
+            let product = self.builder.ins().fmul(value, factor);
+            self.set(p, product);
+        }
     }
 
     fn advance(&mut self, pointer: Pointer, bytes: i64) {

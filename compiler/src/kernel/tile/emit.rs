@@ -5,6 +5,7 @@
 //! accumulators are scratch.
 
 mod epilogue;
+mod formula;
 mod reduce;
 mod transform;
 
@@ -45,6 +46,7 @@ fn emit_tile<A: VectorAsm>(tile: &Tile, asm: &mut A) {
         bases: bases.clone(),
         depth,
         masks: tile.masks(),
+        stack: formula::stack(tile, asm.epilogue_registers()),
     });
     let mut emitter = Emitter {
         tile,
@@ -111,7 +113,7 @@ impl<'a, A: VectorAsm> Emitter<'a, A> {
 
     /// The epilogue and the store.
     fn finish(&mut self) {
-        for &step in &self.tile.epilogue {
+        for step in &self.tile.epilogue {
             self.step(step);
         }
         self.store();

@@ -132,7 +132,7 @@ fn accumulate(
         let input = i64::from(tile.pixels[pixel].input);
         acc = reduce(tile.source, nest, arguments, acc, input, lane)?;
     }
-    for &step in &tile.epilogue {
+    for step in &tile.epilogue {
         acc = apply(step, acc, || {
             element("residual", arguments.residual, output)
         })?;
@@ -186,11 +186,12 @@ fn combine(pool: Pool, acc: f32, x: f32) -> f32 {
 }
 
 pub(super) fn apply(
-    step: Step,
+    step: &Step,
     x: f32,
     residual: impl Fn() -> Result<f32, Fault>,
 ) -> Result<f32, Fault> {
     Ok(match step {
+        Step::Map(formula) => formula.eval(x, residual)?,
         Step::AddResidual => x + residual()?,
         Step::Max(c) => max(c.value(), x),
         Step::Min(c) => min(c.value(), x),

@@ -1,5 +1,6 @@
 //! The machine table: what each target offers, and the tile shapes that keep it busy.
 
+use super::formula::layout::Layout;
 use super::{Lanes, Source, Step, Tile};
 use std::fmt;
 
@@ -43,11 +44,11 @@ impl Target {
         }
     }
 
-    /// Distinct masks of partial vectors a tile may have: AVX-512 has registers of their own for them, AVX2 takes vector
-    /// registers, Cranelift needs none.
+    /// Distinct masks of partial vectors a tile may have: AVX-512 has registers of their own for them (the last serves
+    /// selections), AVX2 takes vector registers, Cranelift needs none.
     pub const fn masks(self) -> usize {
         match self {
-            Target::Avx512 => 7,
+            Target::Avx512 => 6,
             Target::Avx2 => 8,
             Target::Clif128 { .. } => usize::MAX,
         }
@@ -95,14 +96,24 @@ impl Target {
             _ => 2,
         };
         let steps = epilogue.iter().map(Step::scratch).max().unwrap_or(0);
-        let in_registers = if self == Target::Avx2 { masks } else { 0 };
-        reduction.max(steps) + in_registers
+        reduction.max(steps) + self.masks_in_registers(masks)
+    }
+
+    fn masks_in_registers(self, masks: usize) -> usize {
+        if self == Target::Avx2 { masks } else { 0 }
     }
 
     /// Registers `tile` needs in all.
     pub(super) fn needed(self, tile: &Tile) -> usize {
         let masks = tile.masks().len();
-        tile.pixels.len() * tile.columns.len() + self.scratch(tile.source, &tile.epilogue, masks)
+        let formula = |step: &Step| match step {
+            Step::Map(formula) => 1 + Layout::of(formula).scratch,
+            _ => 0,
+        };
+        let formulas = tile.epilogue.iter().map(formula).max().unwrap_or(0);
+        let all = tile.pixels.len() * tile.columns.len()
+            + self.scratch(tile.source, &tile.epilogue, masks);
+        all.max(formulas + self.masks_in_registers(masks))
     }
 }
 
@@ -111,6 +122,8 @@ impl Step {
     fn scratch(&self) -> usize {
         match self {
             Step::AddResidual | Step::Max(_) | Step::Min(_) | Step::Scale(_) => 1,
+            // Accumulators make room when it runs out of registers.
+            Step::Map(_) => 0,
             Step::LeakyRelu(_) => 3,
             Step::Gate { .. } => 5,
         }

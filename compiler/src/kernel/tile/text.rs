@@ -89,6 +89,7 @@ impl Display for Step {
             Step::Min(c) => write!(f, "min {c:?}"),
             Step::Scale(c) => write!(f, "scale {c:?}"),
             Step::LeakyRelu(alpha) => write!(f, "leaky relu {alpha:?}"),
+            Step::Map(formula) => write!(f, "map {formula}"),
             Step::Gate { scale, shift } => write!(f, "gate {scale:?} {shift:?}"),
         }
     }

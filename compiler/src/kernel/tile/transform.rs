@@ -195,7 +195,7 @@ fn one_patch(
                 value += element("bias", arguments.bias, lane * ELEMENT)?;
             }
             let offset = output.at(i, j);
-            for &step in &transform.epilogue {
+            for step in &transform.epilogue {
                 value = apply(step, value, || {
                     element("residual", arguments.residual, to + offset)
                 })?;

@@ -1,12 +1,14 @@
 //! What the two x86-64 targets share: pointers, loops, prologue and return. A target is a table of encodings.
 //!
 //! Register use: arguments stay in rdi (input), rsi (weights), rdx (output), rcx (bias), r8 (residual); further
-//! input bases and loop counters take the others; rax is scratch for constants.
+//! input bases and loop counters take the others; rax is scratch for constants and points at the table of a formula, which lies
+//! behind the code.
 
-use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, VectorAsm};
+use super::asm::{Address, Frame, Op, Operand, Pointer, Reg, Selection, VectorAsm};
 use super::emit::Emit;
-use super::{Lanes, Mask, Span, TileError};
-use iced_x86::code_asm::{CodeAssembler, CodeLabel};
+use super::formula::Compare;
+use super::{ELEMENT, Lanes, Mask, Span, TileError};
+use iced_x86::code_asm::{CodeAssembler, CodeLabel, ptr, rax};
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 use std::marker::PhantomData;
 
@@ -24,6 +26,7 @@ pub enum Row {
     Broadcast,
     Copy,
     Zero,
+    SquareRoot,
     Arithmetic(Op),
 }
 
@@ -33,6 +36,9 @@ pub trait Encoding {
     const EMBEDS_BROADCAST: bool;
 
     /// Vector registers left to a tile.
+    /// Bytes of a table's entry: one element where it is broadcast by its user.
+    const ENTRY: usize;
+
     fn registers(masks: usize) -> usize;
     /// See [`VectorAsm::reach`].
     fn reach(bytes: i64) -> Option<i64>;
@@ -57,20 +63,86 @@ pub trait Encoding {
         from: Register,
         to: MemoryOperand,
     ) -> Result<Instruction, IcedError>;
+    /// Instructions of a [`Selection`] between registers or memory operands.
+    fn select(lanes: Lanes, to: Register, choice: Choice) -> Result<Vec<Instruction>, IcedError>;
+    /// Instructions of [`VectorAsm::scale`].
+    fn scale(
+        lanes: Lanes,
+        p: Register,
+        n: Register,
+        spare: Register,
+    ) -> Result<Vec<Instruction>, IcedError>;
+}
+
+/// A [`Selection`] in registers and memory operands.
+pub struct Choice {
+    pub compare: Compare,
+    pub x: Register,
+    pub y: Source,
+    pub a: Source,
+    pub b: Register,
+    pub spare: Register,
+}
+
+/// A last operand.
+#[derive(Clone, Copy)]
+pub enum Source {
+    Register(Register),
+    Memory(MemoryOperand),
+}
+
+impl Compare {
+    /// The predicate of `vcmpps`: ordered and quiet, but for the unordered inequality.
+    pub fn predicate(self) -> u32 {
+        match self {
+            Compare::Less => 17,
+            Compare::LessOrEqual => 18,
+            Compare::Equal => 0,
+            Compare::NotEqual => 4,
+        }
+    }
+}
+
+/// `code to, a, b` with `b` in a register or in memory.
+pub fn three(code: Code, to: Register, a: Register, b: Source) -> Result<Instruction, IcedError> {
+    match b {
+        Source::Register(b) => Instruction::with3(code, to, a, b),
+        Source::Memory(b) => Instruction::with3(code, to, a, b),
+    }
 }
 
 /// Assembles a microkernel that has been checked.
 pub fn assemble<E: Encoding>(kernel: &impl Emit) -> Result<Vec<u8>, TileError> {
+    let draft = assemble_padded::<E>(kernel, 0)?;
+    match draft.table_at % E::ENTRY {
+        0 => Ok(draft.code),
+        // Tables lie behind the code, whose length is known now.
+        beyond => assemble_padded::<E>(kernel, E::ENTRY - beyond).map(|last| last.code),
+    }
+}
+
+/// Code and where its tables begin.
+struct Assembled {
+    code: Vec<u8>,
+    table_at: usize,
+}
+
+fn assemble_padded<E: Encoding>(
+    kernel: &impl Emit,
+    padding: usize,
+) -> Result<Assembled, TileError> {
     let mut asm = X86::<E> {
         asm: CodeAssembler::new(64).map_err(encode)?,
         error: None,
         masks: kernel.masks(),
         saved: Vec::new(),
+        stack: 0,
         heads: [None; COUNTERS.len()],
+        tables: Vec::new(),
         encoding: PhantomData,
     };
     kernel.emit(&mut asm);
-    asm.finish()
+    asm.finish(padding)
 }
 
 struct X86<E> {
@@ -79,8 +151,12 @@ struct X86<E> {
     masks: Vec<Mask>,
     /// Callee-saved registers pushed by the prologue.
     saved: Vec<Register>,
+    /// Bytes reserved on the stack.
+    stack: i32,
     /// The first instruction of each open loop.
     heads: [Option<CodeLabel>; COUNTERS.len()],
+    /// Tables of formulas, and where they will lie.
+    tables: Vec<(CodeLabel, Vec<f32>)>,
     encoding: PhantomData<E>,
 }
 
@@ -95,6 +171,7 @@ fn pointer(pointer: Pointer) -> Register {
         Pointer::Output => Register::RDX,
         Pointer::Bias => Register::RCX,
         Pointer::Residual => Register::R8,
+        Pointer::Stack => Register::RSP,
     }
 }
 
@@ -140,17 +217,64 @@ impl<E: Encoding> X86<E> {
             .position(|&mask| span.is_partial() && mask == span.mask)
     }
 
-    fn finish(mut self) -> Result<Vec<u8>, TileError> {
+    /// An operand in a register or in memory.
+    fn source(&mut self, lanes: Lanes, operand: Operand) -> Source {
+        Source::Memory(match operand {
+            Operand::Reg(register) => return Source::Register(E::register(lanes, register.0)),
+            Operand::Memory(from) => self.memory(from),
+            Operand::Broadcast(from) => broadcast(self.memory(from)),
+            Operand::Constant(index) if E::EMBEDS_BROADCAST => broadcast(entry::<E>(index)),
+            Operand::Constant(index) => entry::<E>(index),
+        })
+    }
+
+    fn finish(mut self, padding: usize) -> Result<Assembled, TileError> {
+        if self.stack > 0 {
+            self.add(Instruction::with2(
+                Code::Add_rm64_imm32,
+                Register::RSP,
+                self.stack,
+            ));
+        }
         for register in std::mem::take(&mut self.saved).into_iter().rev() {
             self.add(Instruction::with1(Code::Pop_r64, register));
         }
         self.add(Ok(Instruction::with(Code::VEX_Vzeroupper)));
         self.add(Ok(Instruction::with(Code::Retnq)));
-        match self.error {
-            Some(error) => Err(error),
-            None => self.asm.assemble(0).map_err(encode),
+        let tables = self.place_tables(padding).map_err(encode);
+        self.note(tables);
+        if let Some(error) = self.error {
+            return Err(error);
         }
+        let code = self.asm.assemble(0).map_err(encode)?;
+        let entries: usize = self.tables.iter().map(|(_, table)| table.len()).sum();
+        let table_at = code.len() - entries * E::ENTRY;
+        Ok(Assembled { code, table_at })
     }
+
+    fn place_tables(&mut self, padding: usize) -> Result<(), IcedError> {
+        if padding > 0 {
+            self.asm.db(&vec![0; padding])?;
+        }
+        for (label, constants) in &mut self.tables {
+            self.asm.set_label(label)?;
+            for constant in constants {
+                let copies = E::ENTRY / ELEMENT as usize;
+                self.asm.dd_f32(&vec![*constant; copies])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn broadcast(mut memory: MemoryOperand) -> MemoryOperand {
+    memory.is_broadcast = true;
+    memory
+}
+
+/// An entry of the table that rax points at.
+fn entry<E: Encoding>(index: usize) -> MemoryOperand {
+    MemoryOperand::with_base_displ(Register::RAX, (index * E::ENTRY) as i64)
 }
 
 impl<E: Encoding> VectorAsm for X86<E> {
@@ -176,6 +300,14 @@ impl<E: Encoding> VectorAsm for X86<E> {
         self.saved = used.filter(callee_saved).copied().collect();
         for register in self.saved.clone() {
             self.add(Instruction::with1(Code::Push_r64, register));
+        }
+        self.stack = self.displacement(frame.stack as i64);
+        if self.stack > 0 {
+            self.add(Instruction::with2(
+                Code::Sub_rm64_imm32,
+                Register::RSP,
+                self.stack,
+            ));
         }
         // rdi is the first base: the others are derived from it before it moves.
         let moved = |&(index, &base): &(usize, &i64)| index > 0 || base != 0;
@@ -243,16 +375,53 @@ impl<E: Encoding> VectorAsm for X86<E> {
     fn arithmetic(&mut self, op: Op, lanes: Lanes, to: Reg, a: Reg, b: Operand) {
         let code = E::code(Row::Arithmetic(op), lanes);
         let (to, a) = (E::register(lanes, to.0), E::register(lanes, a.0));
-        let instruction = match b {
-            Operand::Reg(b) => Instruction::with3(code, to, a, E::register(lanes, b.0)),
-            Operand::Memory(from) => Instruction::with3(code, to, a, self.memory(from)),
-            Operand::Broadcast(from) => {
-                let mut memory = self.memory(from);
-                memory.is_broadcast = true;
-                Instruction::with3(code, to, a, memory)
-            }
+        let b = self.source(lanes, b);
+        self.add(three(code, to, a, b));
+    }
+
+    fn table(&mut self, constants: &[f32]) {
+        if constants.is_empty() {
+            return;
+        }
+        let label = self.asm.create_label();
+        let loaded = self.asm.lea(rax, ptr(label)).map_err(encode);
+        self.note(loaded);
+        self.tables.push((label, constants.to_vec()));
+    }
+
+    fn table_entry(&mut self, lanes: Lanes, to: Reg, index: usize) {
+        self.add(Instruction::with2(
+            E::code(Row::Broadcast, lanes),
+            E::register(lanes, to.0),
+            entry::<E>(index),
+        ));
+    }
+
+    fn square_root(&mut self, lanes: Lanes, to: Reg, from: Reg) {
+        let (to, from) = (E::register(lanes, to.0), E::register(lanes, from.0));
+        self.add(Instruction::with2(
+            E::code(Row::SquareRoot, lanes),
+            to,
+            from,
+        ));
+    }
+
+    fn select(&mut self, lanes: Lanes, to: Reg, selection: Selection) {
+        let register = |register: Reg| E::register(lanes, register.0);
+        let choice = Choice {
+            compare: selection.compare,
+            x: register(selection.x),
+            y: self.source(lanes, selection.y),
+            a: self.source(lanes, selection.a),
+            b: register(selection.b),
+            spare: register(selection.spare),
         };
-        self.add(instruction);
+        self.add_all(E::select(lanes, register(to), choice));
+    }
+
+    fn scale(&mut self, lanes: Lanes, p: Reg, n: Reg, spare: Reg) {
+        let [p, n, spare] = [p, n, spare].map(|register| E::register(lanes, register.0));
+        self.add_all(E::scale(lanes, p, n, spare));
     }
 
     fn advance(&mut self, to: Pointer, bytes: i64) {

@@ -5,11 +5,12 @@ use crate::kernel::tile::Step;
 use crate::kernel::tile::asm::{Op, Operand, Pointer, VectorAsm};
 
 impl<A: VectorAsm> Emitter<'_, A> {
-    pub(super) fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: &Step) {
         let widest = self.widest();
         let [s0, s1, s2, s3, s4] = [0, 1, 2, 3, 4].map(|index| self.scratch(index));
         match step {
             Step::AddResidual => self.add_residual(),
+            Step::Map(formula) => self.map(formula),
             Step::Max(c) => self.with_constant(Op::Max, c.value()),
             Step::Min(c) => self.with_constant(Op::Min, c.value()),
             Step::Scale(c) => self.with_constant(Op::Mul, c.value()),

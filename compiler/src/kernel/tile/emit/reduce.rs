@@ -38,8 +38,10 @@ impl<A: VectorAsm> Emitter<'_, A> {
         for &(depth, l) in counted.iter().rev() {
             self.asm.begin_loop(depth, l.trip);
         }
-        if self.slides(nest) {
-            self.lanes_window(nest);
+        if let Some(runs) = self.sliding_runs(nest) {
+            for run in runs {
+                self.lanes_window(run);
+            }
         } else {
             for tap in &nest.taps {
                 match self.tile.source {
@@ -204,10 +206,10 @@ impl<A: VectorAsm> Emitter<'_, A> {
 
     /// One column whose taps overlap from pixel to pixel: the weights stay in registers and each input
     /// vector is loaded once, for all the pixels that use it. Taps ascend, so every accumulator still meets them in order.
-    fn lanes_window(&mut self, nest: &Nest) {
+    fn lanes_window(&mut self, taps: &[Tap]) {
         let (column, lanes) = (self.tile.columns[0], self.tile.columns[0].lanes);
         let mut uses: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
-        for (index, tap) in nest.taps.iter().enumerate() {
+        for (index, tap) in taps.iter().enumerate() {
             let from = Address {
                 pointer: Pointer::Weights,
                 offset: i64::from(tap.weights),
@@ -219,15 +221,12 @@ impl<A: VectorAsm> Emitter<'_, A> {
                     .push((p, index));
             }
         }
-        let first_free = nest.taps.len();
+        let first_free = taps.len();
         let free = self.scratch_count() - first_free;
         for (turn, users) in uses.into_values().enumerate() {
             let x = self.scratch(first_free + turn % free);
             let (pixel, tap) = users[0];
-            let from = self.input(
-                pixel,
-                i64::from(nest.taps[tap].input) + i64::from(column.input),
-            );
+            let from = self.input(pixel, i64::from(taps[tap].input) + i64::from(column.input));
             self.asm.load(column.span(), x, from);
             for (pixel, tap) in users {
                 let (acc, w) = (self.acc(pixel, 0), self.scratch(tap));
@@ -237,11 +236,26 @@ impl<A: VectorAsm> Emitter<'_, A> {
         }
     }
 
-    /// Whether [`Self::lanes_window`] applies and has the registers.
-    fn slides(&self, nest: &Nest) -> bool {
-        self.tile.source == Source::Lanes
+    /// The taps cut into runs that [`Self::lanes_window`] has the registers for, if it applies: all of them, or the rows of the
+    /// kernel.
+    fn sliding_runs<'n>(&self, nest: &'n Nest) -> Option<Vec<&'n [Tap]>> {
+        let slides = self.tile.source == Source::Lanes
             && self.tile.columns.len() == 1
-            && nest.taps.is_sorted_by(|a, b| a.input < b.input)
-            && self.scratch_count() > nest.taps.len()
+            && nest.taps.is_sorted_by(|a, b| a.input < b.input);
+        let fits = |taps: &[Tap]| self.scratch_count() > taps.len();
+        if !slides {
+            return None;
+        }
+        if fits(&nest.taps) {
+            return Some(vec![&nest.taps]);
+        }
+        let step = |a: &Tap, b: &Tap| i64::from(b.input) - i64::from(a.input);
+        let least = nest
+            .taps
+            .windows(2)
+            .map(|pair| step(&pair[0], &pair[1]))
+            .min()?;
+        let rows: Vec<&[Tap]> = nest.taps.chunk_by(|a, b| step(a, b) == least).collect();
+        rows.iter().all(|row| fits(row)).then_some(rows)
     }
 }

@@ -20,6 +20,7 @@ impl Emit for Transform {
             bases: vec![0],
             depth: 2,
             masks: Vec::new(),
+            stack: 0,
         });
         let halves = Lanes::Sixteen.count() / lanes.count();
         if halves > 1 {
