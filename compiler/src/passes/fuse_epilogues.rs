@@ -4,7 +4,7 @@
 use super::fuse_elementwise::expression;
 use super::{PassError, PassOptions, at};
 use cnnc_ir::graph::Epilogue;
-use cnnc_ir::{Ex, Graph, NodeId, Semantics, Value};
+use cnnc_ir::{DType, Ex, Graph, NodeId, Semantics, Value};
 
 pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
     let mut changes = 0;
@@ -53,11 +53,16 @@ pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
     Ok(changes)
 }
 
-/// Whether `v` is the result of an operator that can take an epilogue, used by `user` only and of its shape.
+/// Whether `v` is the result of an operator that can take an epilogue, used by `user` only and of its shape. The tiles of
+/// contractions store f32: what changes the element type, a quantisation, is better a step of its own than a reason for a loop nest.
 fn is_root(graph: &Graph, user: NodeId, v: Value) -> bool {
     let node = graph.node(v.node);
     let Some(op) = node.op() else { return false };
+    let (own, result) = (graph.ty(v).dtype, graph.node(user).outputs[0].ty.dtype);
+    let semantics = graph.semantics(v.node);
+    let tiled = matches!(semantics, Ok(Semantics::Contract(_))) && own == DType::F32;
     op.epilogue.is_none()
+        && (own == result || !tiled)
         && op.bodies.is_empty()
         && node.outputs.len() == 1
         && graph.ty(v).is_fixed()
@@ -65,7 +70,7 @@ fn is_root(graph: &Graph, user: NodeId, v: Value) -> bool {
         && !graph.is_output(v)
         && graph.users(v).iter().all(|(u, _)| *u == user)
         && matches!(
-            graph.semantics(v.node),
+            semantics,
             Ok(Semantics::Contract(_) | Semantics::Window(_) | Semantics::Reduce(_))
         )
 }
