@@ -33,13 +33,16 @@ pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
         }
     }
     let halos = halos(graph, &order, &roles);
+    let mut changes = 0;
     for (&id, role) in &roles {
         let halo = halos.get(&id.into()).copied().unwrap_or_default();
-        if role.makes_blocked() {
-            graph.set_layout(id.into(), Layout::Blocked { block: BLOCK, halo });
+        let layout = Layout::Blocked { block: BLOCK, halo };
+        if role.makes_blocked() && graph.ty(id.into()).layout != layout {
+            graph.set_layout(id.into(), layout);
+            changes += 1;
         }
     }
-    insert_reorders(graph, &order, &roles, &halos)
+    Ok(changes + insert_reorders(graph, &order, &roles, &halos)?)
 }
 
 /// How a node takes part in the blocked world; nodes without a role are plain.

@@ -2,7 +2,7 @@
 //!
 //! * an elementwise expression that only passes its argument on, with the same type (`Identity`, `Cast` to the own type, `Dropout`);
 //! * a reshape to the same shape, a view that maps every coordinate to itself (full slice, empty pad, expand to the own shape);
-//! * a reshape of a reshape, a transpose of a transpose.
+//! * a reshape of a reshape, a transpose of a transpose: one, or none where the second undoes the first.
 
 use super::{PassError, PassOptions, at};
 use cnnc_ir::attrs::{AttrValue, Attrs};
@@ -84,6 +84,9 @@ fn merge(
             let Some(shape) = node.outputs[0].ty.fixed_shape().filter(|_| reshaped) else {
                 return Ok(None);
             };
+            if graph.ty(origin) == &node.outputs[0].ty {
+                return Ok(Some(origin));
+            }
             let label = node.label.clone();
             let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
             let shape = graph.add_constant("", cnnc_ir::Tensor::ints(&dims));
@@ -112,6 +115,9 @@ fn merge(
             for (input, map) in inner.iter().enumerate() {
                 let middle = map.axis.unwrap_or(0);
                 perm[outer[middle].axis.unwrap_or(0)] = input as i64;
+            }
+            if perm.is_sorted() {
+                return Ok(Some(origin));
             }
             let label = node.label.clone();
             let attrs = Attrs::from([("perm".to_string(), AttrValue::Ints(perm))]);

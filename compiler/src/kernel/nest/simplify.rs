@@ -25,7 +25,20 @@ impl Nest {
     fn is_removable(&self, counter: usize) -> bool {
         let this = self.loops[counter];
         let alike = self.loops.iter().filter(|l| l.role == this.role).count();
-        this.extent == Extent::Fixed(1) && (this.role == Role::Parallel || alike > 1)
+        this.extent == Extent::Fixed(1)
+            && (this.role == Role::Parallel || alike > 1 && !self.is_guarded(counter))
+    }
+
+    /// Whether a guard or quotient takes away this reduction's iteration; without the counter it would take away the result.
+    fn is_guarded(&self, counter: usize) -> bool {
+        let reduced =
+            |a: &Affine, k: usize| self.loops[k].role == Role::Reduce && a.coefficient(k) != 0;
+        let others = |a: &Affine| (0..self.loops.len()).any(|k| k != counter && reduced(a, k));
+        let guards = self.guards.iter().map(|g| &g.coordinate);
+        let quotients = self.quotients.iter().map(|q| &q.numerator);
+        guards
+            .chain(quotients)
+            .any(|a| reduced(a, counter) && !others(a))
     }
 
     /// Whether loop `outer` and the next one walk everything as one loop would.

@@ -1,0 +1,12 @@
+//! The whole pipeline: from a graph to an artefact that runs, held against the interpreter and against itself.
+
+#[path = "../common/seeded.rs"]
+mod seeded;
+
+mod arbitrary;
+mod damage;
+mod determinism;
+mod execute;
+mod plan;
+mod random;
+mod stages;
