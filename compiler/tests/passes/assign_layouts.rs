@@ -177,3 +177,44 @@ fn single_pixels_stay_plain() {
     }
     "#);
 }
+
+#[test]
+fn slices_of_whole_blocks_and_pads_keep_the_blocks() {
+    let after = check(
+        "assign_layouts",
+        Same,
+        r#"
+        (%x: f32[1,16,4,4]) {
+          %v = seeded f32[32,16,1,1]
+          %w = seeded f32[16,16,3,3]
+          %start = const i64[1] [16]
+          %end = const i64[1] [32]
+          %axis = const i64[1] [1]
+          %pads = const i64[8] [0, 0, 1, 0, 0, 0, 0, 1]
+          %a = Conv(%x, %v)
+          %b = Slice(%a, %start, %end, %axis)
+          %c = Pad(%b, %pads)
+          %y = Conv(%c, %w)
+          return "y" = %y
+        }
+        "#,
+    );
+    insta::assert_snapshot!(after, @r#"
+    6
+    graph "t" (%x: f32[1,16,4,4]) {
+      %x.blocked = cnnc.Reorder(%x) {block=16, halo=[0, 0, 0, 0]} : f32[1,16,4,4]:nchw16c
+      %v = const f32[32,16,1,1] <...>
+      %a = Conv(%x.blocked, %v) : f32[1,32,4,4]:nchw16c
+      %start = const i64[1] [16]
+      %end = const i64[1] [32]
+      %axis = const i64[1] [1]
+      %b = Slice(%a, %start, %end, %axis) : f32[1,16,4,4]:nchw16c
+      %pads = const i64[8] [0, 0, 1, 0, 0, 0, 0, 1]
+      %c = Pad(%b, %pads) : f32[1,16,5,5]:nchw16c
+      %w = const f32[16,16,3,3] <...>
+      %y = Conv(%c, %w) : f32[1,16,3,3]:nchw16c
+      %y.plain = cnnc.Reorder(%y) {block=0, halo=[0, 0, 0, 0]} : f32[1,16,3,3]
+      return "y" = %y.plain
+    }
+    "#);
+}

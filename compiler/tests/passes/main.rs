@@ -15,6 +15,7 @@ mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
 mod simplify;
+mod spread_upsamples;
 mod tidy;
 
 use cnnc::passes::{PIPELINE, PassOptions};
