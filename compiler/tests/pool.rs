@@ -127,3 +127,25 @@ proptest! {
         }
     }
 }
+
+/// Where a wide window is clipped, the loop nest is the better kernel, even if it is clipped in one way only.
+#[test]
+fn wide_clipped_windows_are_refused() {
+    let g = ConvGeometry {
+        batch: 1,
+        groups: 16,
+        in_channels: 16,
+        out_channels: 16,
+        input: [1, 30],
+        kernel: [1, 40],
+        strides: [1; 2],
+        dilations: [1; 2],
+        pads: [0, 10, 0, 0],
+        bias: false,
+        input_placement: Placement::dense(16, 16, [1, 30], [0; 4]),
+        output_placement: Placement::dense(16, 16, [1, 1], [0; 4]),
+        epilogue: Vec::new(),
+    };
+    let refusal = pool::plan(&g, Pooling::Max, TARGETS[0]).expect_err("a refusal");
+    insta::assert_snapshot!(refusal, @"the number of regions that clip a window is 1, expected at most 256, none for windows wider than 32");
+}

@@ -383,7 +383,7 @@ fn refusals() {
     column 0 has 0 valid lanes, expected 1 to 8
     a tap is clipped, which only a tile with source `broadcast` may have
     the tile needs 10 masks, avx2 has 8
-    column 0 has an input offset, which only a tile with source `lanes` may have
+    column 0 has an input offset, which only a tile whose source is lane by lane may have
     the tile needs 17 vector registers (7 x 2 accumulators), avx2 has 16
     loop 1 of nest 0 has trip count 0, expected 1 to 2147483647
     nest 0 has 4 loops, at most 3 are supported

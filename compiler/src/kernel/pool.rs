@@ -11,6 +11,9 @@ use super::plan::{Plan, PlanError};
 use super::reduction::{Axis, CHUNK, Segment, UNROLL, chunked};
 use super::tile::{Init, Nest, Pool, Source, Step, Target};
 
+/// Most regions that clip the window differently: each has tiles of its own.
+const REGIONS: usize = 256;
+
 /// What a window gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
@@ -25,7 +28,8 @@ pub enum Pooling {
 /// Plans a pool; `conv` has one group a channel, and neither bias nor weights.
 ///
 /// # Errors
-/// If the geometry is inconsistent, or if channels do not lie side by side.
+/// If the geometry is inconsistent, if channels do not lie side by side, or if clipped windows are so large that every place
+/// needs code of its own.
 pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Plan, PlanError> {
     conv.check()?;
     let channels = conv.out_channels;
@@ -51,10 +55,11 @@ pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Pla
         Pooling::Max => (Pool::Max, Init::Lowest),
         Pooling::Mean | Pooling::MeanOfWindow => (Pool::Sum, Init::Zero),
     };
+    check_clipping(&conv)?;
     let common = conv.blocking(Source::Pool(source), target)?;
     let blocking = Blocking {
         init,
-        segments: segments(&conv, common.regions.len() == 1),
+        segments: segments(&conv),
         // Never read.
         weights: Weights::InPlace { row: 0 },
         channels: vec![ChannelRange {
@@ -80,10 +85,29 @@ pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Pla
     Ok(plan)
 }
 
-/// The window's rows and columns; long rows of a window that nothing clips are walked in chunks.
-fn segments(conv: &ConvGeometry, unclipped: bool) -> Vec<Segment> {
+/// Refuses windows that are clipped in so many ways, or are so wide, that the code for them would be large.
+fn check_clipping(conv: &ConvGeometry) -> Result<(), PlanError> {
+    let output = conv.output()?;
+    let strips = [0, 1].map(|axis| conv.strips(axis, output[axis]));
+    let whole = |axis: usize| {
+        let taps = 0..conv.kernel[axis];
+        strips[axis].iter().all(|strip| strip.1 == taps)
+    };
+    let regions = strips[0].len() * strips[1].len();
+    if whole(0) && whole(1) || regions <= REGIONS && conv.kernel[1] <= UNROLL {
+        return Ok(());
+    }
+    Err(PlanError::geometry(
+        "the number of regions that clip a window",
+        format!("at most {REGIONS}, none for windows wider than {UNROLL}"),
+        regions,
+    ))
+}
+
+/// The window's rows and columns; long rows, which nothing clips, are walked in chunks.
+fn segments(conv: &ConvGeometry) -> Vec<Segment> {
     let [columns, rows] = conv.window_axes();
-    if unclipped && columns.count > UNROLL {
+    if columns.count > UNROLL {
         let free = |axis: Axis| Axis::channel(axis.count, axis.input, 0);
         let stride = columns.input * CHUNK as i64;
         return chunked(free(columns), stride, CHUNK, &[free(rows)]);

@@ -19,6 +19,9 @@ const BLOCK: u8 = 16;
 /// A plain value of at most so many channels is read as it is: blocks would be mostly padding.
 const FEW: usize = 4;
 
+/// Padding up to this width is done without a halo where few channels are read.
+const NARROW: u16 = 4;
+
 type Halo = [u16; 4];
 
 pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
@@ -157,9 +160,6 @@ fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role
     {
         return None;
     }
-    if few && w[1] <= FEW {
-        return Some(Role::First);
-    }
     let pad = |v: &[usize], i: usize| v.get(i).copied().and_then(width);
     let halo = [
         pad(&conv.pads_begin, 0)?,
@@ -167,6 +167,10 @@ fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role
         pad(&conv.pads_end, 0)?,
         pad(&conv.pads_end, 1)?,
     ];
+    // Without a halo every width of padding that windows meet needs tiles of its own.
+    if few && w[1] <= FEW && halo.into_iter().max() <= Some(NARROW) {
+        return Some(Role::First);
+    }
     Some(Role::Conv(halo))
 }
 
