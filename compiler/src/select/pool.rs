@@ -22,29 +22,7 @@ pub fn pool_tile(selector: &mut Selector, request: &Request) -> Offer {
     if shape.contains(&0) || made.contains(&0) {
         return Err("an operand is empty".to_string());
     }
-    let window = match request.semantics {
-        Semantics::Window(window) if window.kernel.len() == 2 => {
-            let (pooling, pads) = window_of(window, [height, width], &made)?;
-            Pool {
-                pooling,
-                kernel: pair(&window.kernel),
-                strides: pair(&window.strides),
-                dilations: pair(&window.dilations),
-                pads,
-            }
-        }
-        Semantics::Reduce(reduce) => Pool {
-            pooling: plane_of(reduce)?,
-            kernel: [height, width],
-            strides: [1; 2],
-            dilations: [1; 2],
-            pads: [0; 4],
-        },
-        _ => return Err("not a pool of pictures".to_string()),
-    };
-    if window.pooling != Pooling::Max && window.kernel[0] * window.kernel[1] > LARGEST_SUM {
-        return Err("so many elements are summed in f64".to_string());
-    }
+    let window = Pool::of(request.semantics, [height, width], &made)?;
     let split = Epilogue::new(request, |_| false);
     let geometry = ConvGeometry {
         batch,
@@ -83,6 +61,36 @@ struct Pool {
     strides: [usize; 2],
     dilations: [usize; 2],
     pads: [usize; 4],
+}
+
+impl Pool {
+    /// The pool of a plane of that size, whose output has that shape.
+    fn of(semantics: &Semantics, plane: [usize; 2], output: &[usize]) -> Result<Pool, String> {
+        let pool = match semantics {
+            Semantics::Window(window) if window.kernel.len() == 2 => {
+                let (pooling, pads) = window_of(window, plane, output)?;
+                Pool {
+                    pooling,
+                    kernel: pair(&window.kernel),
+                    strides: pair(&window.strides),
+                    dilations: pair(&window.dilations),
+                    pads,
+                }
+            }
+            Semantics::Reduce(reduce) => Pool {
+                pooling: plane_of(reduce)?,
+                kernel: plane,
+                strides: [1; 2],
+                dilations: [1; 2],
+                pads: [0; 4],
+            },
+            _ => return Err("not a pool of pictures".to_string()),
+        };
+        if pool.pooling != Pooling::Max && pool.kernel[0] * pool.kernel[1] > LARGEST_SUM {
+            return Err("so many elements are summed in f64".to_string());
+        }
+        Ok(pool)
+    }
 }
 
 /// What a window computes, and its padding. The padding at the end is as wide as the output has use for, which may be more
