@@ -114,3 +114,6 @@ pub fn import_bytes(
     let decoded = decode(bytes).map_err(|p| vec![p])?;
     model::import(&decoded, folder, options)
 }
+
+#[cfg(test)]
+mod tests;
