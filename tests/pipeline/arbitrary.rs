@@ -18,7 +18,7 @@ use std::fmt;
 type Step = (u8, usize, usize, u64);
 
 /// Largest value, in elements.
-const LARGEST: usize = 20_000;
+const LARGEST: usize = 40_000;
 
 /// A graph that a failed test shows as text, to be copied.
 #[derive(Clone)]
@@ -87,11 +87,12 @@ impl Net {
     fn new(seed: u64) -> Net {
         let mut dice = Dice(seed);
         let mut graph = Graph::new("net");
+        let side = dice.pick(&[6, 14, 14, 32]);
         let shape = [
             dice.pick(&[1, 1, 1, 2]),
             dice.pick(&[1usize, 2, 3, 4, 8, 16, 17, 24, 32]),
-            1 + dice.below(14),
-            1 + dice.below(14),
+            1 + dice.below(side),
+            1 + dice.below(side),
         ];
         let x = graph.add_input("x", TensorType::new(DType::F32, shape));
         let mut values = vec![x];
