@@ -102,49 +102,55 @@ fn avx512() {
      2c  mov rbp, 3
      33  mov rbx, 3
      3a  vmovups zmm4, [rsi]
-     41  vmovups zmm5{k1}{z}, [rsi+40h]
-     48  vfmadd231ps zmm0, zmm4, [rdi-200h]{1to16}
-     4f  vfmadd231ps zmm1, zmm5, [rdi-200h]{1to16}
-     56  vfmadd231ps zmm2, zmm4, [rdi-1C0h]{1to16}
-     5d  vfmadd231ps zmm3, zmm5, [rdi-1C0h]{1to16}
-     64  vmovups zmm4, [rsi+80h]
-     6b  vmovups zmm5{k1}{z}, [rsi+0C0h]
-     72  vfmadd231ps zmm0, zmm4, [rdi-1FCh]{1to16}
-     79  vfmadd231ps zmm1, zmm5, [rdi-1FCh]{1to16}
-     80  vfmadd231ps zmm2, zmm4, [rdi-1BCh]{1to16}
-     87  vfmadd231ps zmm3, zmm5, [rdi-1BCh]{1to16}
-     8e  add rdi, 40h
-     92  add rsi, 100h
-     99  dec rbx
-     9c  jne short 000000000000003Ah
-     9e  add rdi, 6C0h
-     a5  dec rbp
-     a8  jne short 0000000000000033h
-     aa  vaddps zmm0, zmm0, [r8]
-     b1  vmovups zmm4{k1}{z}, [r8+40h]
-     b8  vaddps zmm1, zmm1, zmm4
-     be  vaddps zmm2, zmm2, [r8+200h]
-     c5  vmovups zmm4{k1}{z}, [r8+240h]
-     cc  vaddps zmm3, zmm3, zmm4
-     d2  vpxord zmm4, zmm4, zmm4
-     d8  vmaxps zmm0, zmm4, zmm0
-     de  vmaxps zmm1, zmm4, zmm1
-     e4  vmaxps zmm2, zmm4, zmm2
-     ea  vmaxps zmm3, zmm4, zmm3
-     f0  mov eax, 40C00000h
-     f5  vpbroadcastd zmm4, eax
-     fb  vminps zmm0, zmm4, zmm0
-    101  vminps zmm1, zmm4, zmm1
-    107  vminps zmm2, zmm4, zmm2
-    10d  vminps zmm3, zmm4, zmm3
-    113  vmovups [rdx], zmm0
-    11a  vmovups [rdx+40h]{k1}, zmm1
-    121  vmovups [rdx+200h], zmm2
-    128  vmovups [rdx+240h]{k1}, zmm3
-    12f  pop rbp
-    130  pop rbx
-    131  vzeroupper
-    134  ret
+     41  prefetcht0 [rsi+1000h]
+     48  vmovups zmm5{k1}{z}, [rsi+40h]
+     4f  prefetcht0 [rsi+1040h]
+     56  vfmadd231ps zmm0, zmm4, [rdi-200h]{1to16}
+     5d  vfmadd231ps zmm1, zmm5, [rdi-200h]{1to16}
+     64  vfmadd231ps zmm2, zmm4, [rdi-1C0h]{1to16}
+     6b  vfmadd231ps zmm3, zmm5, [rdi-1C0h]{1to16}
+     72  vmovups zmm4, [rsi+80h]
+     79  prefetcht0 [rsi+1080h]
+     80  vmovups zmm5{k1}{z}, [rsi+0C0h]
+     87  prefetcht0 [rsi+10C0h]
+     8e  vfmadd231ps zmm0, zmm4, [rdi-1FCh]{1to16}
+     95  vfmadd231ps zmm1, zmm5, [rdi-1FCh]{1to16}
+     9c  vfmadd231ps zmm2, zmm4, [rdi-1BCh]{1to16}
+     a3  vfmadd231ps zmm3, zmm5, [rdi-1BCh]{1to16}
+     aa  add rdi, 40h
+     ae  add rsi, 100h
+     b5  dec rbx
+     b8  jne short 000000000000003Ah
+     ba  add rdi, 6C0h
+     c1  dec rbp
+     c4  jne 0000000000000033h
+     ca  vaddps zmm0, zmm0, [r8]
+     d1  vmovups zmm4{k1}{z}, [r8+40h]
+     d8  vaddps zmm1, zmm1, zmm4
+     de  vaddps zmm2, zmm2, [r8+200h]
+     e5  vmovups zmm4{k1}{z}, [r8+240h]
+     ec  vaddps zmm3, zmm3, zmm4
+     f2  vpxord zmm4, zmm4, zmm4
+     f8  vmaxps zmm0, zmm4, zmm0
+     fe  vmaxps zmm1, zmm4, zmm1
+    104  vmaxps zmm2, zmm4, zmm2
+    10a  vmaxps zmm3, zmm4, zmm3
+    110  mov eax, 40C00000h
+    115  vpbroadcastd zmm4, eax
+    11b  vminps zmm0, zmm4, zmm0
+    121  vminps zmm1, zmm4, zmm1
+    127  vminps zmm2, zmm4, zmm2
+    12d  vminps zmm3, zmm4, zmm3
+    133  vmovups [rdx], zmm0
+    13a  vmovups [rdx+40h]{k1}, zmm1
+    141  vmovups [rdx+200h], zmm2
+    148  vmovups [rdx+240h]{k1}, zmm3
+    14f  pop rbp
+    150  pop rbx
+    151  vzeroupper
+    154  ret
+    155  add [rax], al
+    157  (bad)
     ");
 }
 
@@ -163,54 +169,71 @@ fn avx2() {
      29  mov rbp, 3
      30  mov rbx, 3
      37  vmovups ymm4, [rsi]
-     3c  vmaskmovps ymm5, ymm15, [rsi+20h]
-     42  vbroadcastss ymm6, [rdi]
-     48  vfmadd231ps ymm0, ymm6, ymm4
-     4d  vfmadd231ps ymm1, ymm6, ymm5
-     52  vbroadcastss ymm7, [rdi+40h]
-     58  vfmadd231ps ymm2, ymm7, ymm4
-     5d  vfmadd231ps ymm3, ymm7, ymm5
-     62  vmovups ymm4, [rsi+40h]
-     67  vmaskmovps ymm5, ymm15, [rsi+60h]
-     6d  vbroadcastss ymm6, [rdi+4]
-     73  vfmadd231ps ymm0, ymm6, ymm4
-     78  vfmadd231ps ymm1, ymm6, ymm5
-     7d  vbroadcastss ymm7, [rdi+44h]
-     83  vfmadd231ps ymm2, ymm7, ymm4
-     88  vfmadd231ps ymm3, ymm7, ymm5
-     8d  add rdi, 40h
-     91  add rsi, 80h
-     98  dec rbx
-     9b  jne short 0000000000000037h
-     9d  add rdi, 6C0h
-     a4  dec rbp
-     a7  jne short 0000000000000030h
-     a9  vaddps ymm0, ymm0, [r8]
-     af  vmaskmovps ymm4, ymm15, [r8+20h]
-     b5  vaddps ymm1, ymm1, ymm4
-     b9  vaddps ymm2, ymm2, [r8+200h]
-     c2  vmaskmovps ymm4, ymm15, [r8+220h]
-     cb  vaddps ymm3, ymm3, ymm4
-     cf  vxorps ymm4, ymm4, ymm4
-     d3  vmaxps ymm0, ymm4, ymm0
-     d7  vmaxps ymm1, ymm4, ymm1
-     db  vmaxps ymm2, ymm4, ymm2
-     df  vmaxps ymm3, ymm4, ymm3
-     e3  mov eax, 40C00000h
-     e8  vmovd xmm4, eax
-     ec  vbroadcastss ymm4, xmm4
-     f1  vminps ymm0, ymm4, ymm0
-     f5  vminps ymm1, ymm4, ymm1
-     f9  vminps ymm2, ymm4, ymm2
-     fd  vminps ymm3, ymm4, ymm3
-    101  vmovups [rdx], ymm0
-    106  vmaskmovps [rdx+20h], ymm15, ymm1
-    10c  vmovups [rdx+200h], ymm2
-    114  vmaskmovps [rdx+220h], ymm15, ymm3
-    11d  pop rbp
-    11e  pop rbx
-    11f  vzeroupper
-    122  ret
+     3c  prefetcht0 [rsi+1000h]
+     43  vmaskmovps ymm5, ymm15, [rsi+20h]
+     49  prefetcht0 [rsi+1020h]
+     50  vbroadcastss ymm6, [rdi]
+     56  vfmadd231ps ymm0, ymm6, ymm4
+     5b  vfmadd231ps ymm1, ymm6, ymm5
+     60  vbroadcastss ymm7, [rdi+40h]
+     66  vfmadd231ps ymm2, ymm7, ymm4
+     6b  vfmadd231ps ymm3, ymm7, ymm5
+     70  vmovups ymm4, [rsi+40h]
+     75  prefetcht0 [rsi+1040h]
+     7c  vmaskmovps ymm5, ymm15, [rsi+60h]
+     82  prefetcht0 [rsi+1060h]
+     89  vbroadcastss ymm6, [rdi+4]
+     8f  vfmadd231ps ymm0, ymm6, ymm4
+     94  vfmadd231ps ymm1, ymm6, ymm5
+     99  vbroadcastss ymm7, [rdi+44h]
+     9f  vfmadd231ps ymm2, ymm7, ymm4
+     a4  vfmadd231ps ymm3, ymm7, ymm5
+     a9  add rdi, 40h
+     ad  add rsi, 80h
+     b4  dec rbx
+     b7  jne 0000000000000037h
+     bd  add rdi, 6C0h
+     c4  dec rbp
+     c7  jne 0000000000000030h
+     cd  vaddps ymm0, ymm0, [r8]
+     d3  vmaskmovps ymm4, ymm15, [r8+20h]
+     d9  vaddps ymm1, ymm1, ymm4
+     dd  vaddps ymm2, ymm2, [r8+200h]
+     e6  vmaskmovps ymm4, ymm15, [r8+220h]
+     ef  vaddps ymm3, ymm3, ymm4
+     f3  vxorps ymm4, ymm4, ymm4
+     f7  vmaxps ymm0, ymm4, ymm0
+     fb  vmaxps ymm1, ymm4, ymm1
+     ff  vmaxps ymm2, ymm4, ymm2
+    103  vmaxps ymm3, ymm4, ymm3
+    107  mov eax, 40C00000h
+    10c  vmovd xmm4, eax
+    110  vbroadcastss ymm4, xmm4
+    115  vminps ymm0, ymm4, ymm0
+    119  vminps ymm1, ymm4, ymm1
+    11d  vminps ymm2, ymm4, ymm2
+    121  vminps ymm3, ymm4, ymm3
+    125  vmovups [rdx], ymm0
+    12a  vmaskmovps [rdx+20h], ymm15, ymm1
+    130  vmovups [rdx+200h], ymm2
+    138  vmaskmovps [rdx+220h], ymm15, ymm3
+    141  pop rbp
+    142  pop rbx
+    143  vzeroupper
+    146  ret
+    147  add [rax], al
+    149  add [rax], al
+    14b  add [rax], al
+    14d  add [rax], al
+    14f  add [rax], al
+    151  add [rax], al
+    153  add [rax], al
+    155  add [rax], al
+    157  add [rax], al
+    159  add [rax], al
+    15b  add [rax], al
+    15d  add [rax], al
+    15f  (bad)
     ");
 }
 
@@ -340,6 +363,7 @@ fn depthwise_windows_load_each_input_once() {
     6f  vmovups [rdx+40h], zmm1
     76  vzeroupper
     79  ret
+    7a  add [rax], al
     ");
 }
 
