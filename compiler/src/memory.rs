@@ -1,8 +1,9 @@
 //! The memory planner: where every value lives.
 //!
-//! Values become [`View`]s of buffers, buffers become offsets in one arena. A reshape, a dense slice and a part of a dense
-//! concatenation cost nothing: they are views of another value's buffer. An elementwise operator writes over an operand that
-//! dies there. A buffer with a halo shares memory only with buffers of the same geometry, so that the halo, zeroed once, stays zero.
+//! Values become [`View`]s of buffers, buffers become offsets in one arena. A reshape, a slice that leaves elements where
+//! they are and a part of a concatenation cost nothing: they are views of another value's buffer. An elementwise operator
+//! writes over an operand that dies there. A buffer with a halo shares memory only with buffers of the same geometry, so that
+//! the halo, zeroed once, stays zero.
 
 mod aliases;
 mod assign;

@@ -1,7 +1,8 @@
 //! Which values are views of another value's buffer.
 //!
-//! A reshape and a dense slice are views of their operand; a part of a dense concatenation is a view of the whole, written there
-//! by its producer; a body's input is the captured value, a loop's carried value is the loop's result.
+//! A reshape, a dense slice and a slice of whole blocks of channels are views of their operand; a part of a concatenation is
+//! a view of the whole, written there by its producer, and so is a shorter list of the same parts (dense blocks); a body's
+//! input is the captured value, a loop's carried value is the loop's result.
 
 use super::view::View;
 use super::{Key, Planner};

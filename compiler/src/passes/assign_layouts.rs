@@ -1,10 +1,11 @@
 //! Layout assignment: values between convolutions are kept with their channels in blocks ([`Layout::Blocked`]), so that no
 //! reorder stands between them.
 //!
-//! Convolutions produce blocked values; pools, elementwise operators and channel concatenations pass the layout on. What leaves
-//! one pixel of a plane reads blocked and is itself plain, as is everything between such single pixels. Everything else reads
-//! plain values: a `Reorder` stands at the border, one for all readers, except where a convolution reads the few channels of a
-//! picture as they are. A blocked value carries a halo of zeros as wide as the widest padding among the convolutions that read it.
+//! Convolutions produce blocked values; pools, elementwise operators, pads, slices and channel concatenations pass the layout
+//! on. What leaves one pixel of a plane reads blocked and is itself plain, as is everything between such single pixels.
+//! Everything else reads plain values: a `Reorder` stands at the border, one for all readers, except where a convolution
+//! reads the few channels of a picture as they are. A blocked value carries a halo of zeros as wide as the widest padding
+//! among the convolutions that read it.
 
 use super::{PassError, PassOptions, at};
 use cnnc_ir::attrs::{AttrValue, Attrs};
