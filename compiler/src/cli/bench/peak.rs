@@ -6,7 +6,7 @@ use crate::cli::load;
 use crate::compile::compile;
 use cnnc_ir::schema::TypeError;
 use cnnc_ir::{Attrs, DType, Graph, OpKind, Tensor, TensorType};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rates of as many threads as were asked for.
 pub struct Peak {
@@ -20,8 +20,8 @@ pub struct Peak {
 const SIDE: usize = 512;
 /// Bytes a thread copies: more than its share of any cache.
 const COPIED: usize = 64 << 20;
-/// Of how many runs the best counts.
-const RUNS: usize = 10;
+/// How long each rate is measured; the best run counts.
+const BUDGET: Duration = Duration::from_millis(200);
 
 impl Peak {
     pub fn measure(threads: usize, common: &Common) -> Result<Peak, Failure> {
@@ -36,13 +36,21 @@ fn product_rate(threads: usize, common: &Common) -> Result<f64, Failure> {
     let graph = product().map_err(Failure::input)?;
     let model = compile(graph, &load::compile_options(common)?)?.model()?;
     let mut session = model.session(threads)?;
-    let mut best = f64::INFINITY;
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        session.run()?;
-        best = best.min(start.elapsed().as_secs_f64());
-    }
+    let mut outcome = Ok(());
+    let best = shortest(|| outcome = session.run());
+    outcome?;
     Ok(2.0 * (SIDE * SIDE * SIDE) as f64 / best / 1e9)
+}
+
+/// Seconds of the shortest run.
+fn shortest(mut run: impl FnMut()) -> f64 {
+    let (begin, mut best) = (Instant::now(), Duration::MAX);
+    while begin.elapsed() < BUDGET {
+        let start = Instant::now();
+        run();
+        best = best.min(start.elapsed());
+    }
+    best.as_secs_f64()
 }
 
 /// A product with a constant matrix, as a dense layer has it.
@@ -58,15 +66,12 @@ fn product() -> Result<Graph, TypeError> {
 
 fn copy_rate(threads: usize) -> f64 {
     let mut buffers = vec![(vec![1u8; COPIED / 2], vec![0u8; COPIED / 2]); threads.max(1)];
-    let mut best = f64::INFINITY;
-    for _ in 0..RUNS {
-        let start = Instant::now();
+    let best = shortest(|| {
         std::thread::scope(|scope| {
             for (from, to) in &mut buffers {
                 scope.spawn(|| to.copy_from_slice(std::hint::black_box(from)));
             }
         });
-        best = best.min(start.elapsed().as_secs_f64());
-    }
+    });
     (COPIED * threads.max(1)) as f64 / best / 1e9
 }

@@ -15,7 +15,7 @@ struct Row {
     us: f64,
 }
 
-/// Prints a row for each node, in the order of execution; times are means over `runs`.
+/// Prints a row for each node, in the order of execution; times are medians over `runs` (at least one).
 pub fn print(
     session: &mut Session,
     work: &[Work],
@@ -63,15 +63,19 @@ pub fn print(
 }
 
 fn measure(session: &mut Session, runs: usize) -> Result<Vec<Row>, Failure> {
-    let mut sums: Vec<f64> = Vec::new();
+    let mut samples: Vec<Vec<f64>> = Vec::new();
     for _ in 0..runs {
         let times = session.run_profiled()?;
-        sums.resize(times.len(), 0.0);
-        let us = times.iter().map(|t| t.as_secs_f64() * 1e6 / runs as f64);
-        sums.iter_mut().zip(us).for_each(|(sum, t)| *sum += t);
+        samples.resize(times.len(), Vec::new());
+        let us = times.iter().map(|t| t.as_secs_f64() * 1e6);
+        samples.iter_mut().zip(us).for_each(|(s, t)| s.push(t));
     }
+    let medians = samples.into_iter().map(|mut s| {
+        s.sort_by(f64::total_cmp);
+        s[s.len() / 2]
+    });
     let mut rows: Vec<Row> = Vec::new();
-    for (step, us) in session.model().program().steps.iter().zip(sums) {
+    for (step, us) in session.model().program().steps.iter().zip(medians) {
         match rows.last_mut() {
             Some(row) if row.label == step.label => row.us += us,
             _ => rows.push(Row {
