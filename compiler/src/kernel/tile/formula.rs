@@ -217,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn the_error_function_has_its_tabulated_values() {
+        let erf = lowered(&Ex::arg(0, DType::F32).erf().finish());
+        for (x, value) in [
+            (0.25, 0.276_326_4),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (2.0, 0.995_322_3),
+            (6.0, 1.0),
+        ] {
+            assert!((at(&erf, x) - value).abs() < 1.5 * f32::EPSILON);
+            assert_eq!(at(&erf, -x), -at(&erf, x));
+        }
+    }
+
+    #[test]
     fn exp_reaches_its_limits() {
         let exp = lowered(&Ex::arg(0, DType::F32).exp().finish());
         let found = [

@@ -108,8 +108,10 @@ impl Formula {
                 -3.333_328_1e-1,
             ],
         );
-        let p = self.binary(Binary::Mul, p, square);
-        let near = self.push(Inst::MulAdd(p, x, x));
+        // A factor of x, not an addend to it, keeps the sign of zero.
+        let one = self.constant(1.0);
+        let factor = self.push(Inst::MulAdd(p, square, one));
+        let near = self.binary(Binary::Mul, factor, x);
         self.near_or_far(x, 0.625, near, far)
     }
 
