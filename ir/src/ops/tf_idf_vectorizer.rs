@@ -128,12 +128,15 @@ impl Pool {
     }
 }
 
+/// An n-gram of the pool and its feature.
+type Gram = (Vec<i64>, usize);
+
 /// By length, from 1 on: the pool's n-grams and their features.
 fn grams(
     cx: &Cx,
     words: &[i64],
     indexes: &[i64],
-) -> Result<Vec<Vec<(Vec<i64>, usize)>>, TypeError> {
+) -> Result<Vec<Vec<Gram>>, TypeError> {
     let starts = cx.opt_ints("ngram_counts").unwrap_or_default();
     let mut features = indexes.iter();
     let mut grams = Vec::with_capacity(starts.len());

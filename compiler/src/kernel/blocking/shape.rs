@@ -10,7 +10,7 @@ const LATENCY: usize = 8;
 const MIN_WINDOW: usize = 4;
 
 /// Pixels this many bytes apart fall into one set of the first cache, which holds but a few.
-const PAGE: i64 = 4096;
+const PAGE: u64 = 4096;
 const WAYS: usize = 8;
 
 /// What a register block is wanted for.
@@ -54,10 +54,19 @@ impl Demand {
             .min(self.columns.max(1))
             .min(self.accumulators);
         let pixels = (shape.pixels * shape.columns).min(self.accumulators) / columns;
-        let aliased = self.pixel_step != 0 && self.pixel_step % PAGE == 0;
         Shape {
-            pixels: if aliased { pixels.min(WAYS) } else { pixels },
+            pixels: pixels.min(self.distinct_lines()),
             columns,
+        }
+    }
+
+    /// Pixels whose inputs the first cache holds at once: those whole fractions of a page apart share few of its sets.
+    fn distinct_lines(&self) -> usize {
+        let shared = gcd(self.pixel_step.unsigned_abs(), PAGE);
+        match shared {
+            _ if self.pixel_step == 0 => usize::MAX,
+            0..=64 => usize::MAX,
+            shared => (PAGE / shared) as usize * WAYS,
         }
     }
 
@@ -101,4 +110,9 @@ pub fn narrowest(channels: usize) -> Lanes {
 pub fn even(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let ranges = count.div_ceil(most.max(1));
     (0..ranges).map(move |i| i * count / ranges..(i + 1) * count / ranges)
+}
+
+/// The greatest common divisor; `gcd(0, b)` is `b`.
+fn gcd(a: u64, b: u64) -> u64 {
+    if a == 0 { b } else { gcd(b % a, a) }
 }
