@@ -11,7 +11,7 @@ impl Net {
             0 | 1 => channels,
             2 => (1..=channels)
                 .rev()
-                .filter(|g| channels % g == 0)
+                .filter(|g| channels.is_multiple_of(*g))
                 .nth(1)
                 .unwrap_or(1),
             _ => 1,

@@ -8,7 +8,7 @@ use super::{Binary, Compare, Formula, Inst, Val};
 /// `1.5 * 2^23`: adding it to a small f32 rounds that to an integer.
 const ROUND: f32 = 12_582_912.0;
 /// `ln 2` in two parts; products of the first with small integers are exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 impl Formula {
     pub(super) fn push(&mut self, inst: Inst) -> Val {
@@ -79,7 +79,7 @@ impl Formula {
                 8.333_452e-3,
                 4.166_579_6e-2,
                 1.666_666_5e-1,
-                5.000_000_1e-1,
+                5e-1,
                 1.0,
                 1.0,
             ],
@@ -102,10 +102,10 @@ impl Formula {
             square,
             &[
                 -5.704_988_6e-3,
-                2.063_908_9e-2,
+                2.063_909e-2,
                 -5.373_971_4e-2,
                 1.333_144_2e-1,
-                -3.333_328_1e-1,
+                -3.333_328e-1,
             ],
         );
         // A factor of x, not an addend to it, keeps the sign of zero.
@@ -126,7 +126,7 @@ impl Formula {
                 -3.883_964_4e-3,
                 2.425_462_2e-2,
                 -1.067_778_8e-1,
-                -6.348_466_9e-1,
+                -6.348_467e-1,
                 -1.287_175_1e-1,
             ],
         );
