@@ -1,4 +1,4 @@
-//! Networks as text with weights that nobody has to spell out, and inputs for them.
+//! Networks as text with weights that nobody has to spell out.
 //!
 //! `%w = seeded f32[8,3,3,3]` stands for a constant whose elements follow from its place in the text; `seeded positive` for one
 //! above zero (scales, variances). Everything else is the text form of `cnnc_ir::text`.
@@ -44,17 +44,6 @@ fn constant(seed: u64, what: &str) -> String {
         .to_string()
 }
 
-/// Values for all inputs of a graph; free dimensions take 3, or their bound if that is less.
-pub fn inputs(graph: &Graph, seed: u64) -> Vec<(String, Tensor)> {
-    let mut inputs = Vec::new();
-    for (number, &id) in graph.inputs().iter().enumerate() {
-        let output = &graph.node(id).outputs[0];
-        let seed = seed.wrapping_mul(1000) + number as u64;
-        inputs.push((output.name.clone(), tensor(&output.ty, seed)));
-    }
-    inputs
-}
-
 /// Sixteenths from -2 to 2, small integers, truth values.
 pub fn tensor(ty: &TensorType, seed: u64) -> Tensor {
     let extent = |d: &Dim| match *d {
@@ -77,10 +66,4 @@ pub fn tensor(ty: &TensorType, seed: u64) -> Tensor {
     let most = if ty.dtype == DType::Bool { 2 } else { 4 };
     let values: Vec<i64> = (0..count).map(|_| next(most) as i64).collect();
     Tensor::from_i64(ty.dtype, &shape, &values)
-}
-
-/// What the interpreter wants.
-pub fn by_name(inputs: &[(String, Tensor)]) -> Vec<(&str, Tensor)> {
-    let named = inputs.iter().map(|(name, t)| (name.as_str(), t.clone()));
-    named.collect()
 }

@@ -1,7 +1,7 @@
 //! The same input and level give the same artefact, byte for byte; the same artefact gives the same bits, however it is run.
 
 use crate::execute::{artefact, compiled, levels, run};
-use crate::seeded;
+use crate::{feeds, seeded};
 use cnnc_ir::Graph;
 use cnnc_runtime::{CpuLevel, Model};
 use std::process::Command;
@@ -55,7 +55,7 @@ fn processes_of_their_own_give_the_same_bytes() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let inputs = seeded::inputs(&small(), 1);
+    let inputs = feeds::inputs(&small(), 1);
     for level in levels() {
         let model = Model::from_bytes(&artefact(&small(), level)).expect("a sound artefact");
         let one = run(&model, &inputs, 1);
@@ -72,7 +72,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn a_session_gives_the_same_bits_again_and_again() {
     let model = Model::from_bytes(&artefact(&small(), levels()[0])).expect("a sound artefact");
     let mut session = model.session(2).expect("a session");
-    let inputs = seeded::inputs(&small(), 1);
+    let inputs = feeds::inputs(&small(), 1);
     let first = run(&model, &inputs, 2);
     for _ in 0..3 {
         for (name, t) in &inputs {
@@ -89,7 +89,7 @@ fn a_session_gives_the_same_bits_again_and_again() {
 
 #[test]
 fn the_file_equals_what_runs_in_memory_bit_for_bit() {
-    let inputs = seeded::inputs(&small(), 1);
+    let inputs = feeds::inputs(&small(), 1);
     let folder = tempfile::tempdir().expect("a folder");
     for level in levels() {
         let path = folder.path().join("small.bin");

@@ -1,5 +1,7 @@
 //! The whole pipeline: from a graph to an artefact that runs, held against the interpreter and against itself.
 
+#[path = "../common/feeds.rs"]
+mod feeds;
 #[path = "../common/seeded.rs"]
 mod seeded;
 

@@ -2,7 +2,7 @@
 
 use crate::arbitrary::networks;
 use crate::execute::{artefact, compiled, levels, run};
-use crate::seeded;
+use crate::{feeds, seeded};
 use cnnc::compile::CompileError;
 use cnnc::passes::PIPELINE;
 use cnnc::select::SelectError;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 type Outputs = Vec<(String, Tensor)>;
 
 fn interpreted(graph: &Graph, inputs: &[(String, Tensor)], precision: Precision) -> Outputs {
-    let outputs = Interpreter::new(precision).run(graph, &seeded::by_name(inputs));
+    let outputs = Interpreter::new(precision).run(graph, &feeds::by_name(inputs));
     outputs.unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 
@@ -48,7 +48,7 @@ fn is_ill_conditioned(graph: &Graph, inputs: &[(String, Tensor)], exact: &Output
 /// Holds a network, compiled at every level with all passes and without one of them, against the interpreter.
 fn check(graph: &Graph, left_out: &str, seed: u64) -> Result<(), TestCaseError> {
     let fail = |what: String| Err(TestCaseError::fail(what));
-    let inputs = seeded::inputs(graph, seed);
+    let inputs = feeds::inputs(graph, seed);
     let exact = interpreted(graph, &inputs, Precision::F64);
     if verify(graph) != Ok(()) || is_ill_conditioned(graph, &inputs, &exact) {
         return Err(TestCaseError::reject("nothing to compare"));

@@ -1,5 +1,7 @@
 //! Every pass, before and after, as text. A fixture is a call of [`check`]: graph in, graph out.
 
+#[path = "../../../tests/common/feeds.rs"]
+mod feeds;
 #[path = "../../../tests/common/seeded.rs"]
 mod seeded;
 
@@ -64,7 +66,7 @@ fn check(pass: &str, results: Results, text: &str) -> String {
     );
 
     for seed in 1..=3 {
-        let inputs = seeded::inputs(&before, seed);
+        let inputs = feeds::inputs(&before, seed);
         for ((name, was), (_, is)) in outputs(&before, &inputs)
             .iter()
             .zip(&outputs(&after, &inputs))
@@ -80,6 +82,6 @@ fn check(pass: &str, results: Results, text: &str) -> String {
 }
 
 fn outputs(graph: &Graph, inputs: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
-    let results = Interpreter::new(Precision::F32).run(graph, &seeded::by_name(inputs));
+    let results = Interpreter::new(Precision::F32).run(graph, &feeds::by_name(inputs));
     results.unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
