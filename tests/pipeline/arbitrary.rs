@@ -81,7 +81,7 @@ fn text(value: &str) -> AttrValue {
 }
 
 /// Number of kinds of steps; convolutions take several numbers.
-const KINDS: u8 = 26;
+const KINDS: u8 = 28;
 
 impl Net {
     fn new(seed: u64) -> Net {
@@ -182,7 +182,9 @@ impl Net {
             22 => self.reduction(x, &mut dice),
             23 => self.slice(x, &mut dice),
             24 => self.pad(x, &mut dice),
-            _ => self.shuffle(x, &mut dice),
+            25 => self.shuffle(x, &mut dice),
+            _ if rank == 4 => self.block(x, &mut dice),
+            _ => self.activation(x, &mut dice),
         }
     }
 

@@ -53,6 +53,21 @@ impl Net {
         self.add(OpKind::Conv, &[Some(x), Some(w), bias], attrs);
     }
 
+    /// A residual block of a dense 3x3 convolution, the shape that Winograd's algorithms are for.
+    pub fn block(&mut self, x: Value, dice: &mut Dice) {
+        let channels = self.shape(x)[1];
+        let w = self.weights(&[channels, channels, 3, 3], 9 * channels, dice);
+        let bias = (dice.below(2) == 0).then(|| self.weights(&[channels], 1, dice));
+        let pads = attrs([("pads", ints(&[1; 4]))]);
+        self.add(OpKind::Conv, &[Some(x), Some(w), bias], pads);
+        let y = self.values[self.values.len() - 1];
+        if dice.below(2) == 0 {
+            self.add(OpKind::Add, &[Some(y), Some(x)], Attrs::new());
+        }
+        let y = self.values[self.values.len() - 1];
+        self.activation(y, dice);
+    }
+
     pub fn transposed(&mut self, x: Value, dice: &mut Dice) {
         let channels = self.shape(x)[1];
         let groups = if dice.below(3) == 0 { channels } else { 1 };
