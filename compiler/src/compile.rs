@@ -6,7 +6,7 @@ use crate::kernel::tile::Target;
 use crate::memory::{self, MemoryError};
 use crate::passes::{self, PassError, PassOptions};
 use crate::schedule;
-use crate::select::{self, SelectError};
+use crate::select::{self, Numerics, SelectError};
 use crate::statistics::{self, Statistics, Work};
 use cnnc_ir::{Graph, text};
 use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
@@ -19,6 +19,7 @@ pub struct CompileOptions {
     pub passes: PassOptions,
     /// Largest arena, in bytes.
     pub max_arena: u64,
+    pub numerics: Numerics,
 }
 
 impl CompileOptions {
@@ -28,6 +29,7 @@ impl CompileOptions {
             cpu,
             passes: PassOptions::default(),
             max_arena: 16 << 30,
+            numerics: Numerics::default(),
         }
     }
 }
@@ -75,7 +77,7 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         CpuLevel::V3 => Target::Avx2,
         CpuLevel::V4 => Target::Avx512,
     };
-    let selection = select::select(&schedule, &plan, target)?;
+    let selection = select::select(&schedule, &plan, target, options.numerics)?;
     let explanation = selection.to_string();
     let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;
     let (schedule, plan) = (schedule.to_string(), plan.print());

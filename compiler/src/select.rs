@@ -132,11 +132,27 @@ pub enum SelectError {
     Type { node: String, source: TypeError },
 }
 
+/// What a kernel may do to the order of a sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numerics {
+    /// Algorithms with an error bound of their own, such as Winograd's, where they are quicker.
+    #[default]
+    Fast,
+    /// Every convolution is the direct sum in a fixed order.
+    Strict,
+}
+
 /// Chooses kernels for the whole schedule.
-pub fn select(schedule: &Block, plan: &Plan, target: Target) -> Result<Selection, SelectError> {
+pub fn select(
+    schedule: &Block,
+    plan: &Plan,
+    target: Target,
+    numerics: Numerics,
+) -> Result<Selection, SelectError> {
     let mut selector = Selector {
         plan,
         target,
+        numerics,
         constants: ConstantPool::default(),
         captured: HashMap::new(),
     };
@@ -238,6 +254,7 @@ pub struct EpilogueRequest<'a> {
 pub struct Selector<'p> {
     plan: &'p Plan,
     target: Target,
+    numerics: Numerics,
     constants: ConstantPool,
     /// Body inputs that stand for a constant outside.
     captured: HashMap<Key, Tensor>,

@@ -5,8 +5,9 @@
 use crate::execute::{artefact, compiled};
 use crate::seeded;
 use cnnc::codegen::{Source, flat, listing};
-use cnnc::compile::Compiled;
+use cnnc::compile::{self, CompileOptions, Compiled};
 use cnnc::passes::{PIPELINE, PassOptions};
+use cnnc::select::Numerics;
 use cnnc_ir::Graph;
 use cnnc_ir::text::{Style, print};
 use cnnc_runtime::{CpuLevel, Model};
@@ -124,4 +125,37 @@ fn machine_code() {
     let sources: Vec<Source> = compiled.functions().iter().map(|f| f.source()).collect();
     let blob = flat::blob(&sources, LEVEL).unwrap_or_else(|e| panic!("{e}"));
     insta::assert_snapshot!(listing::machine_code(&blob.bytes));
+}
+
+#[test]
+fn strict_numerics_keep_to_the_direct_sum() {
+    let graph = seeded::network(
+        r#"graph "square" (%x: f32[1,64,28,28]) {
+             %w = seeded f32[64,64,3,3]
+             %y = Conv(%x, %w) {pads=[1, 1, 1, 1]}
+             return "y" = %y
+           }"#,
+    );
+    let chosen = |numerics| {
+        let options = CompileOptions {
+            numerics,
+            ..CompileOptions::new(LEVEL)
+        };
+        let compiled = compile::compile(graph.clone(), &options).unwrap_or_else(|e| panic!("{e}"));
+        let explained = compiled
+            .explanation
+            .lines()
+            .find(|l| l.contains("(Conv): "));
+        explained.map(str::to_string)
+    };
+    insta::assert_debug_snapshot!([Numerics::Fast, Numerics::Strict].map(chosen), @r#"
+    [
+        Some(
+            "y (Conv): Winograd",
+        ),
+        Some(
+            "y (Conv): convolution tile",
+        ),
+    ]
+    "#);
 }

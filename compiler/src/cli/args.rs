@@ -1,6 +1,7 @@
 //! The command line's grammar.
 
 use super::failure::Failure;
+use crate::select;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnnc_runtime::CpuLevel;
 use std::path::PathBuf;
@@ -35,6 +36,24 @@ pub struct Common {
     /// Largest arena in bytes
     #[arg(long, global = true, default_value_t = 16 << 30)]
     pub max_arena: u64,
+    /// Whether convolutions may use algorithms with an error bound of their own (Winograd's)
+    #[arg(long, global = true, value_enum, default_value_t = Numerics::Fast)]
+    pub numerics: Numerics,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Numerics {
+    Fast,
+    Strict,
+}
+
+impl From<Numerics> for select::Numerics {
+    fn from(numerics: Numerics) -> Self {
+        match numerics {
+            Numerics::Fast => select::Numerics::Fast,
+            Numerics::Strict => select::Numerics::Strict,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

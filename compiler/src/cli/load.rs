@@ -101,6 +101,7 @@ pub fn compiled(
 pub fn compile_options(common: &Common) -> Result<CompileOptions, Failure> {
     let mut options = CompileOptions::new(common.cpu()?);
     options.max_arena = common.max_arena;
+    options.numerics = common.numerics.into();
     Ok(options)
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions 3x3 by Winograd's algorithm, where it is estimated to be quicker than the direct sum.
 
 use super::contract::{Epilogue, constant, f32_only, fixed, geometry, operand};
-use super::{Kernel, Offer, Place, Request, Selector, Staged};
+use super::{Kernel, Numerics, Offer, Place, Request, Selector, Staged};
 use crate::kernel::winograd;
 use crate::memory::view::Space;
 use cnnc_ir::Tensor;
@@ -11,6 +11,9 @@ pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
     let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
         return Err("not a convolution".to_string());
     };
+    if selector.numerics == Numerics::Strict {
+        return Err("strict numerics ask for the direct sum".to_string());
+    }
     let (input, output) = (operand(request, 0)?, &request.outputs[0]);
     let weights = constant(request, 1)?;
     let bias = match request.inputs.get(2) {
