@@ -10,6 +10,7 @@ mod epilogue;
 mod planar;
 mod pool;
 mod portable;
+mod scale;
 mod transposed;
 mod winograd;
 
@@ -216,6 +217,16 @@ const POOLS: &[Candidate] = &[
         offer: loop_nest,
     },
 ];
+const MAPS: &[Candidate] = &[
+    Candidate {
+        name: "scale tile",
+        offer: scale::scale_tile,
+    },
+    Candidate {
+        name: "loop nest",
+        offer: loop_nest,
+    },
+];
 const MOVEMENTS: &[Candidate] = &[
     Candidate {
         name: "loop nest",
@@ -367,6 +378,7 @@ impl Selector<'_> {
         let candidates = match &semantics {
             Semantics::Contract(_) => CONTRACTIONS,
             Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
+            Semantics::Elementwise(_) => MAPS,
             Semantics::Movement(_) => MOVEMENTS,
             Semantics::Index(_) => ROUTINES,
             _ => NESTS,

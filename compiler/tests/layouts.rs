@@ -78,6 +78,15 @@ impl Net {
         self.add(OpKind::Relu, &[y], &[])
     }
 
+    /// Normalisation of every channel, and ReLU.
+    fn normalised(&mut self, x: Value) -> Value {
+        let shape = [1, self.channels(x), 1, 1];
+        let (scale, shift) = (self.weights(&shape), self.weights(&shape));
+        let scaled = self.add(OpKind::Mul, &[x, scale], &[]);
+        let shifted = self.add(OpKind::Add, &[scaled, shift], &[]);
+        self.add(OpKind::Relu, &[shifted], &[])
+    }
+
     fn pool(&mut self, x: Value) -> Value {
         let window = ints(&[2, 2]);
         let attrs = [("kernel_shape", window.clone()), ("strides", window)];
@@ -170,6 +179,7 @@ fn concatenations_of_growing_lists_are_one_buffer() {
     let mut parts = vec![net.conv(x, 32, 3)];
     for _ in 0..3 {
         let joined = net.concat(&parts);
+        let joined = net.normalised(joined);
         let narrow = net.conv(joined, 16, 1);
         parts.push(net.conv(narrow, 16, 3));
     }
@@ -178,6 +188,8 @@ fn concatenations_of_growing_lists_are_one_buffer() {
     let explanation = net.check(last);
     assert_eq!(computed(&explanation, "Concat"), 0, "{explanation}");
     assert_eq!(computed(&explanation, "Reorder"), 1, "{explanation}");
+    let scaled = explanation.matches("scale tile").count();
+    assert!(scaled >= 3, "{explanation}");
 }
 
 /// Parts of whole blocks are views; one that starts inside a block is copied.
@@ -214,6 +226,7 @@ fn single_pixels_stay_plain() {
     let explanation = net.check(last);
     assert_eq!(computed(&explanation, "Reorder"), 1, "{explanation}");
     assert!(explanation.contains("pool tile"), "{explanation}");
+    assert!(explanation.contains("(Mul): scale tile"), "{explanation}");
 }
 
 /// Nearest-neighbour upsampling and padding between convolutions.

@@ -14,6 +14,33 @@ use super::tile::{Source, Target};
 /// # Errors
 /// If it is no such convolution, or if channels do not lie side by side.
 pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+    let padded =
+        conv.input_placement.block > 1 && conv.output_placement.block == conv.input_placement.block;
+    let weights = Weights::Packed {
+        channel_stride: conv.window_len(),
+    };
+    planned(conv, weights, padded, target)
+}
+
+/// Plans the product of every channel with a number of its own, and the sum with another (`conv.bias`). Both vectors of
+/// `channels` are read in place, not beyond their ends.
+///
+/// # Errors
+/// If the window has more than one tap, or as for [`plan`].
+pub fn plan_scale(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+    if conv.window_len() != 1 {
+        let found = conv.window_len();
+        return Err(PlanError::geometry("the taps of a scale", 1, found));
+    }
+    planned(conv, Weights::InPlace { row: 0 }, false, target)
+}
+
+fn planned(
+    conv: &ConvGeometry,
+    weights: Weights,
+    padded: bool,
+    target: Target,
+) -> Result<Plan, PlanError> {
     let channels = conv.groups;
     for (what, found) in [
         ("input channels", conv.in_channels),
@@ -29,17 +56,13 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
     }
     side_by_side(&conv.input_placement, channels)?;
     side_by_side(&conv.output_placement, channels)?;
-    let padded =
-        conv.input_placement.block > 1 && conv.output_placement.block == conv.input_placement.block;
     let blocking = Blocking {
         segments: vec![Segment {
             input: 0,
             filter: 0,
             axes: conv.window_axes().to_vec(),
         }],
-        weights: Weights::Packed {
-            channel_stride: conv.window_len(),
-        },
+        weights,
         channels: vec![ChannelRange {
             first: 0,
             count: channels,

@@ -104,7 +104,7 @@ fn take_bias(
 }
 
 /// The values an instruction reads.
-fn operands(op: ExprOp) -> Vec<u32> {
+pub(super) fn operands(op: ExprOp) -> Vec<u32> {
     match op {
         ExprOp::Arg(_) | ExprOp::Lit(_) | ExprOp::Index(_) => Vec::new(),
         ExprOp::Unary(_, a) | ExprOp::Cast(a) | ExprOp::Bitcast(a) => vec![a],
