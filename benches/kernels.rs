@@ -265,7 +265,8 @@ fn code(tile: &Tile, target: Target) -> Code {
 
 /// The best register block of the target, reading always the same elements; and its arithmetic.
 fn peak(target: Target) -> (Tile, usize) {
-    let (shape, lanes, trip) = (target.shapes()[0], target.lanes(), 10_000);
+    let (columns, lanes, trip) = (2, target.lanes(), 10_000);
+    let pixels = target.tallest(columns, Source::Broadcast, &[], 0);
     let tile = Tile {
         source: Source::Broadcast,
         pixels: vec![
@@ -273,9 +274,9 @@ fn peak(target: Target) -> (Tile, usize) {
                 input: 0,
                 output: 0
             };
-            shape.pixels
+            pixels
         ],
-        columns: vec![Column::full(lanes, 0); shape.columns],
+        columns: vec![Column::full(lanes, 0); columns],
         init: Init::Zero,
         reduction: vec![Nest {
             input: 0,
@@ -298,7 +299,7 @@ fn peak(target: Target) -> (Tile, usize) {
     };
     (
         tile,
-        2 * 16 * trip as usize * shape.pixels * shape.columns * lanes.count(),
+        2 * 16 * trip as usize * pixels * columns * lanes.count(),
     )
 }
 

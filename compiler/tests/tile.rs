@@ -105,52 +105,56 @@ fn avx512() {
      41  prefetcht0 [rsi+1000h]
      48  vmovups zmm5{k1}{z}, [rsi+40h]
      4f  prefetcht0 [rsi+1040h]
-     56  vfmadd231ps zmm0, zmm4, [rdi-200h]{1to16}
-     5d  vfmadd231ps zmm1, zmm5, [rdi-200h]{1to16}
-     64  vfmadd231ps zmm2, zmm4, [rdi-1C0h]{1to16}
-     6b  vfmadd231ps zmm3, zmm5, [rdi-1C0h]{1to16}
-     72  vmovups zmm4, [rsi+80h]
-     79  prefetcht0 [rsi+1080h]
-     80  vmovups zmm5{k1}{z}, [rsi+0C0h]
-     87  prefetcht0 [rsi+10C0h]
-     8e  vfmadd231ps zmm0, zmm4, [rdi-1FCh]{1to16}
-     95  vfmadd231ps zmm1, zmm5, [rdi-1FCh]{1to16}
-     9c  vfmadd231ps zmm2, zmm4, [rdi-1BCh]{1to16}
-     a3  vfmadd231ps zmm3, zmm5, [rdi-1BCh]{1to16}
-     aa  add rdi, 40h
-     ae  add rsi, 100h
-     b5  dec rbx
-     b8  jne short 000000000000003Ah
-     ba  add rdi, 6C0h
-     c1  dec rbp
-     c4  jne 0000000000000033h
-     ca  vaddps zmm0, zmm0, [r8]
-     d1  vmovups zmm4{k1}{z}, [r8+40h]
-     d8  vaddps zmm1, zmm1, zmm4
-     de  vaddps zmm2, zmm2, [r8+200h]
-     e5  vmovups zmm4{k1}{z}, [r8+240h]
-     ec  vaddps zmm3, zmm3, zmm4
-     f2  vpxord zmm4, zmm4, zmm4
-     f8  vmaxps zmm0, zmm4, zmm0
-     fe  vmaxps zmm1, zmm4, zmm1
-    104  vmaxps zmm2, zmm4, zmm2
-    10a  vmaxps zmm3, zmm4, zmm3
-    110  mov eax, 40C00000h
-    115  vpbroadcastd zmm4, eax
-    11b  vminps zmm0, zmm4, zmm0
-    121  vminps zmm1, zmm4, zmm1
-    127  vminps zmm2, zmm4, zmm2
-    12d  vminps zmm3, zmm4, zmm3
-    133  vmovups [rdx], zmm0
-    13a  vmovups [rdx+40h]{k1}, zmm1
-    141  vmovups [rdx+200h], zmm2
-    148  vmovups [rdx+240h]{k1}, zmm3
-    14f  pop rbp
-    150  pop rbx
-    151  vzeroupper
-    154  ret
-    155  add [rax], al
-    157  (bad)
+     56  vbroadcastss zmm6, [rdi-200h]
+     5d  vfmadd231ps zmm0, zmm6, zmm4
+     63  vfmadd231ps zmm1, zmm6, zmm5
+     69  vbroadcastss zmm7, [rdi-1C0h]
+     70  vfmadd231ps zmm2, zmm7, zmm4
+     76  vfmadd231ps zmm3, zmm7, zmm5
+     7c  vmovups zmm4, [rsi+80h]
+     83  prefetcht0 [rsi+1080h]
+     8a  vmovups zmm5{k1}{z}, [rsi+0C0h]
+     91  prefetcht0 [rsi+10C0h]
+     98  vbroadcastss zmm6, [rdi-1FCh]
+     9f  vfmadd231ps zmm0, zmm6, zmm4
+     a5  vfmadd231ps zmm1, zmm6, zmm5
+     ab  vbroadcastss zmm7, [rdi-1BCh]
+     b2  vfmadd231ps zmm2, zmm7, zmm4
+     b8  vfmadd231ps zmm3, zmm7, zmm5
+     be  add rdi, 40h
+     c2  add rsi, 100h
+     c9  dec rbx
+     cc  jne 000000000000003Ah
+     d2  add rdi, 6C0h
+     d9  dec rbp
+     dc  jne 0000000000000033h
+     e2  vaddps zmm0, zmm0, [r8]
+     e9  vmovups zmm4{k1}{z}, [r8+40h]
+     f0  vaddps zmm1, zmm1, zmm4
+     f6  vaddps zmm2, zmm2, [r8+200h]
+     fd  vmovups zmm4{k1}{z}, [r8+240h]
+    104  vaddps zmm3, zmm3, zmm4
+    10a  vpxord zmm4, zmm4, zmm4
+    110  vmaxps zmm0, zmm4, zmm0
+    116  vmaxps zmm1, zmm4, zmm1
+    11c  vmaxps zmm2, zmm4, zmm2
+    122  vmaxps zmm3, zmm4, zmm3
+    128  mov eax, 40C00000h
+    12d  vpbroadcastd zmm4, eax
+    133  vminps zmm0, zmm4, zmm0
+    139  vminps zmm1, zmm4, zmm1
+    13f  vminps zmm2, zmm4, zmm2
+    145  vminps zmm3, zmm4, zmm3
+    14b  vmovups [rdx], zmm0
+    152  vmovups [rdx+40h]{k1}, zmm1
+    159  vmovups [rdx+200h], zmm2
+    160  vmovups [rdx+240h]{k1}, zmm3
+    167  pop rbp
+    168  pop rbx
+    169  vzeroupper
+    16c  ret
+    16d  add [rax], al
+    16f  (bad)
     ");
 }
 

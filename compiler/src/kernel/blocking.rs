@@ -244,19 +244,20 @@ impl Blocking {
         let demand = Demand {
             target: self.target,
             source: self.source,
-            accumulators: self.target.accumulators(self.source, &self.epilogue, masks),
-            pixels: self
-                .regions
-                .iter()
-                .map(|r| r.rows.len() * r.columns.len())
-                .max()
-                .unwrap_or(0),
+            epilogue: &self.epilogue,
+            masks,
             columns,
             taps,
             row: self.innermost(),
             pixel_step: self.steps.pixel[0],
         };
-        demand.shape()
+        demand.shape(|most| {
+            let regions = self.regions.iter();
+            regions
+                .flat_map(|region| self.cut(region, most))
+                .map(|(ys, xs)| ys.len() * xs.len())
+                .collect()
+        })
     }
 
     /// Elements along the innermost axis of the reduction.
@@ -314,26 +315,32 @@ impl Blocking {
 
     /// The offsets `(input, output)` of a region's pixels, block by block.
     fn blocks(&self, region: &Region, most: usize) -> Vec<Vec<(i64, i64)>> {
-        let (height, width) = (region.rows.len(), region.columns.len());
+        let width = region.columns.len();
         let at = |y: usize, x: usize| {
+            let (y, x) = (y + x / width, x % width);
             let [row, pixel] = [region.rows.start + y, region.columns.start + x].map(|i| i as i64);
             let offset = |side: usize| row * self.steps.row[side] + pixel * self.steps.pixel[side];
             (self.steps.origin + offset(0), offset(1))
         };
+        let pixels = |(ys, xs): (Range<usize>, Range<usize>)| {
+            ys.flat_map(|y| xs.clone().map(move |x| at(y, x))).collect()
+        };
+        self.cut(region, most).into_iter().map(pixels).collect()
+    }
+
+    /// Cuts a region into blocks of rows and columns. Where rows follow each other without a gap, they count as one.
+    fn cut(&self, region: &Region, most: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let (height, width) = (region.rows.len(), region.columns.len());
         let continuous =
             |side: usize| self.steps.row[side] == width as i64 * self.steps.pixel[side];
-        if continuous(0) && continuous(1) {
-            let pixels = |range: Range<usize>| range.map(|i| at(i / width, i % width)).collect();
-            return even(height * width, most).map(pixels).collect();
-        }
+        let (height, width) = if continuous(0) && continuous(1) {
+            (1, height * width)
+        } else {
+            (height, width)
+        };
         let rows = (most / width.max(1)).max(1);
         even(height, rows)
             .flat_map(|ys| even(width, most).map(move |xs| (ys.clone(), xs)))
-            .map(|(ys, xs)| {
-                ys.flat_map(|y| xs.clone().map(move |x| (y, x)))
-                    .map(|(y, x)| at(y, x))
-                    .collect()
-            })
             .collect()
     }
 }

@@ -46,7 +46,7 @@ pub use formula::{Binary, Compare, Formula, Inst};
 pub use interp::{Arguments, Fault, interpret};
 pub use listing::listing;
 pub use mask::{Mask, Span};
-pub use target::{Shape, Target};
+pub use target::{Rates, Shape, Target};
 use transform::Transform;
 
 /// Bytes of one f32 element.

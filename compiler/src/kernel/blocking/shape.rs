@@ -1,7 +1,16 @@
 //! The shape of a register block: how many pixels by how many vectors of channels.
 
-use crate::kernel::tile::{Lanes, Shape, Source, Target};
+use crate::kernel::tile::{Lanes, Shape, Source, Step, Target};
 use std::ops::Range;
+
+/// Most columns of a register block.
+const COLUMNS: usize = 8;
+
+/// Cycles of a call beside its multiply-adds.
+const CALL: f64 = 30.0;
+
+/// Cycles to fetch a vector of weights from the second cache, as far as they are not hidden.
+const FETCH: f64 = 0.25;
 
 /// Multiply-adds in flight that hide their latency.
 const LATENCY: usize = 8;
@@ -15,13 +24,13 @@ const WAYS: usize = 8;
 
 /// What a register block is wanted for.
 #[derive(Clone, Copy, Debug)]
-pub struct Demand {
+pub struct Demand<'a> {
     pub target: Target,
     pub source: Source,
-    /// Registers free for accumulators.
-    pub accumulators: usize,
-    /// Pixels and columns there are in all.
-    pub pixels: usize,
+    pub epilogue: &'a [Step],
+    /// Distinct masks of partial vectors.
+    pub masks: usize,
+    /// Columns there are in all.
     pub columns: usize,
     /// Elements reduced.
     pub taps: usize,
@@ -31,33 +40,32 @@ pub struct Demand {
     pub pixel_step: i64,
 }
 
-impl Demand {
-    /// Picks a register block by the work it leaves beside the multiply-adds, which every block does alike.
-    pub fn shape(&self) -> Shape {
-        let fallback = Shape {
-            pixels: 1,
-            columns: 1,
-        };
+impl Demand<'_> {
+    /// Picks the register block that takes the fewest cycles. `blocks` cuts the pixels into blocks of at most so many, and
+    /// returns their sizes.
+    pub fn shape(&self, blocks: impl Fn(usize) -> Vec<usize>) -> Shape {
         self.sliding_window().unwrap_or_else(|| {
-            self.target
-                .shapes()
-                .iter()
-                .map(|shape| self.fit(shape))
-                .min_by_key(|s| self.cost(s))
-                .unwrap_or(fallback)
+            (1..=self.columns.clamp(1, COLUMNS))
+                .map(|columns| Shape {
+                    pixels: self.tallest(columns),
+                    columns,
+                })
+                .filter(|shape| shape.pixels > 0)
+                .min_by(|a, b| {
+                    let [a, b] = [a, b].map(|shape| self.cycles(shape, &blocks(shape.pixels)));
+                    a.total_cmp(&b)
+                })
+                .unwrap_or(Shape {
+                    pixels: 1,
+                    columns: 1,
+                })
         })
     }
 
-    fn fit(&self, shape: &Shape) -> Shape {
-        let columns = shape
-            .columns
-            .min(self.columns.max(1))
-            .min(self.accumulators);
-        let pixels = (shape.pixels * shape.columns).min(self.accumulators) / columns;
-        Shape {
-            pixels: pixels.min(self.distinct_lines()),
-            columns,
-        }
+    fn tallest(&self, columns: usize) -> usize {
+        self.target
+            .tallest(columns, self.source, self.epilogue, self.masks)
+            .min(self.distinct_lines())
     }
 
     /// Pixels whose inputs the first cache holds at once: those whole fractions of a page apart share few of its sets.
@@ -70,28 +78,38 @@ impl Demand {
         }
     }
 
-    /// Loads, broadcasts and waiting, over all blocks.
-    fn cost(&self, shape: &Shape) -> usize {
-        let blocks = self.pixels.div_ceil(shape.pixels) * self.columns.div_ceil(shape.columns);
-        // A block shorter than the latency of its multiply-adds waits for them.
-        let waiting = LATENCY.saturating_sub(self.pixels.min(shape.pixels) * shape.columns);
-        let broadcasts = if self.target == Target::Avx512 {
-            0
-        } else {
-            shape.pixels
+    /// Cycles of all calls, when the pixels are cut into blocks of these sizes.
+    fn cycles(&self, shape: &Shape, blocks: &[usize]) -> f64 {
+        let calls = |columns: Range<usize>| {
+            let tap = |&pixels: &usize| CALL + self.taps as f64 * self.tap(pixels, columns.len());
+            blocks.iter().map(tap).sum::<f64>()
         };
-        blocks * (shape.columns + broadcasts + waiting + 1)
+        even(self.columns, shape.columns).map(calls).sum()
+    }
+
+    /// Cycles of one tap: every multiply-add, every input and every vector of weights once.
+    fn tap(&self, pixels: usize, columns: usize) -> f64 {
+        let rates = self.target.rates();
+        let (multiply_adds, loads) = (pixels * columns, pixels + columns);
+        let rate = |count: usize, rate: usize| count as f64 / rate as f64;
+        let bound = rate(multiply_adds, rates.multiply_adds)
+            .max(rate(loads, rates.loads))
+            .max(rate(multiply_adds + loads + columns, rates.instructions));
+        bound.max(rates.latency as f64) + FETCH * columns as f64
     }
 
     /// For a depthwise window small enough to keep its weights, or those of one row, in registers: one column, and as many pixels
     /// as fit beside the weights and one input vector. All weights leave enough accumulators to hide latency, or stay row by row.
     fn sliding_window(&self) -> Option<Shape> {
+        let accumulators = self
+            .target
+            .accumulators(self.source, self.epilogue, self.masks);
         let beside = |weights| self.target.registers().checked_sub(weights + 2);
         let all = beside(self.taps).filter(|&room| room >= LATENCY);
         let room = all.or_else(|| beside(self.row))?;
         let fits = self.source == Source::Lanes && room >= MIN_WINDOW;
         fits.then(|| Shape {
-            pixels: room.min(self.accumulators),
+            pixels: room.min(accumulators),
             columns: 1,
         })
     }

@@ -108,20 +108,18 @@ impl Planar<'_> {
         let demand = Demand {
             target: self.target,
             source: Source::Broadcast,
-            accumulators: self
-                .target
-                .accumulators(Source::Broadcast, &conv.epilogue, masks)
-                .max(1),
-            pixels: conv.out_channels / conv.groups,
+            epilogue: &conv.epilogue,
+            masks,
             columns: lines
                 .iter()
                 .map(|line| line.len.div_ceil(lanes))
                 .max()
                 .unwrap_or(0),
-            taps: 0,
+            taps: conv.in_channels / conv.groups * conv.window_len(),
             row: 0,
             pixel_step: self.filter.output * ELEMENT,
         };
-        demand.shape()
+        let channels = conv.out_channels / conv.groups;
+        demand.shape(|most| even(channels, most).map(|block| block.len()).collect())
     }
 }

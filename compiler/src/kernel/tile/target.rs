@@ -19,6 +19,19 @@ pub enum Target {
     },
 }
 
+/// What a core does in a cycle; the numbers that shapes are chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Vector multiply-adds started.
+    pub multiply_adds: usize,
+    /// Vectors, or scalars broadcast to all lanes, loaded from the first cache.
+    pub loads: usize,
+    /// Instructions of any kind.
+    pub instructions: usize,
+    /// Cycles from a multiply-add to the next one of the same accumulator.
+    pub latency: usize,
+}
+
 /// A register block of full-width columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -54,33 +67,32 @@ impl Target {
         }
     }
 
-    /// Robust register blocks, best first. The first is for plenty of pixels and channels; the others trade one for the
-    /// other, down to a single row of a matrix product.
-    pub const fn shapes(self) -> &'static [Shape] {
-        const fn shape(pixels: usize, columns: usize) -> Shape {
-            Shape { pixels, columns }
+    /// What a core does in a cycle: of the processors with such vectors, those that do most.
+    pub const fn rates(self) -> Rates {
+        Rates {
+            multiply_adds: 2,
+            loads: 2,
+            instructions: 6,
+            latency: 4,
         }
-        const AVX512: &[Shape] = &[
-            shape(14, 2),
-            shape(28, 1),
-            shape(9, 3),
-            shape(7, 4),
-            shape(4, 7),
-            shape(1, 8),
-        ];
-        const AVX2: &[Shape] = &[
-            shape(6, 2),
-            shape(4, 3),
-            shape(12, 1),
-            shape(2, 5),
-            shape(1, 8),
-        ];
-        const CLIF128: &[Shape] = &[shape(3, 4), shape(6, 2), shape(12, 1), shape(1, 8)];
-        match self {
-            Target::Avx512 => AVX512,
-            Target::Avx2 => AVX2,
-            Target::Clif128 { .. } => CLIF128,
-        }
+    }
+
+    /// Pixels of the tallest register block of so many columns, at least one, beside its masks and what its reduction and
+    /// `epilogue` work with; zero if there is none.
+    pub fn tallest(self, columns: usize, source: Source, epilogue: &[Step], masks: usize) -> usize {
+        let operands = match (self, source) {
+            // Columns that share an input hold it in a register, beside their weights.
+            (Target::Avx512 | Target::Avx2, Source::Broadcast) if columns > 1 => columns + 1,
+            // Room for what the code generator makes of a multiply-add.
+            (Target::Clif128 { .. }, _) => 4,
+            _ => 0,
+        };
+        let room = self
+            .registers()
+            .saturating_sub(operands + self.masks_in_registers(masks));
+        // A single pixel needs none of them: its weights are read from memory.
+        let pixels = (room / columns).max(1);
+        pixels.min(self.accumulators(source, epilogue, masks) / columns)
     }
 
     /// Accumulators a tile may hold in registers beside its masks and what its reduction and `epilogue` work with.

@@ -85,12 +85,13 @@ impl<A: VectorAsm> Emitter<'_, A> {
             return;
         }
         let single = self.tile.pixels.len() == 1;
-        if A::EMBEDS_BROADCAST && !single {
+        let fit = self.scratch_count() > columns.len();
+        if !single && fit && !(A::EMBEDS_BROADCAST && columns.len() == 1) {
+            self.weights_in_registers(tap, &columns);
+        } else if A::EMBEDS_BROADCAST && !single {
             for group in columns.chunks(self.scratch_count()) {
                 self.embedded_broadcasts(tap, group);
             }
-        } else if !single && self.scratch_count() > columns.len() {
-            self.weights_in_registers(tap, &columns);
         } else {
             self.weights_in_memory(tap, &columns);
         }
@@ -106,7 +107,8 @@ impl<A: VectorAsm> Emitter<'_, A> {
         });
     }
 
-    /// Weights in registers, each scalar an operand of its multiply-adds.
+    /// Weights in registers, each scalar an operand of its multiply-adds: for a single column, or when no register is left. With
+    /// several columns every multiply-add would load the scalar anew, and processors load no more often than they multiply.
     fn embedded_broadcasts(&mut self, tap: &Tap, columns: &[Weights]) {
         for (slot, column) in columns.iter().enumerate() {
             self.weights(column, slot);
