@@ -1,7 +1,7 @@
-//! Arithmetic rate of planned kernels, in GFLOP/s on one core: `cargo bench --bench kernels [WORD]`.
+//! Arithmetic rate of planned kernels on one core (criterion's elements are operations): `cargo bench --bench kernels [WORD]`.
 //!
-//! The first line is what the machine can do: a tile that reads one cache line over and over. Every other line is a whole
-//! layer through its plan, best of many runs, after its result has been compared with the interpreter's.
+//! The first is what the machine can do: a tile that reads one cache line over and over. Every other is a whole layer through its
+//! plan; its result is compared with the interpreter's.
 
 #[path = "../tests/tile/exec.rs"]
 mod exec;
@@ -16,11 +16,8 @@ use cnnc::kernel::tile::{
     Arguments, Clip, Column, Init, Loop, Nest, Pixel, Source, Step, Tap, Target, Tile, TileCode,
     assemble,
 };
+use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
 use exec::{Code, Guarded};
-use std::time::{Duration, Instant};
-
-/// How long each layer is measured.
-const BUDGET: Duration = Duration::from_millis(400);
 
 /// Input and output channels, output size, kernel, stride.
 const CONVOLUTIONS: [(usize, usize, usize, usize, usize); 9] = [
@@ -42,74 +39,58 @@ const DEPTHWISE: [(usize, usize, usize); 4] =
 /// Rows, inner, columns.
 const PRODUCTS: [(usize, usize, usize); 3] = [(1, 2048, 1000), (197, 768, 768), (64, 4096, 256)];
 
-fn main() {
-    let word = std::env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'))
-        .unwrap_or_default();
+fn kernels(criterion: &mut Criterion) {
     for target in [Target::Avx512, Target::Avx2] {
         if !is_present(target) {
             println!("skipped: this CPU has no {target}");
             continue;
         }
-        let report = |name: String, flops: usize, measure: &dyn Fn() -> Duration| {
-            if name.contains(&word) {
-                println!(
-                    "{target:>8} {name:32} {:8.1} GFLOP/s",
-                    flops as f64 / measure().as_secs_f64() / 1e9
-                );
-            }
+        let mut group = criterion.benchmark_group(target.to_string());
+        let mut report = |name: String, flops: usize, layer: Layer| {
+            group.throughput(Throughput::Elements(flops as u64));
+            group.bench_function(name, |b| layer.measure(target, b));
         };
         let (tile, flops) = peak(target);
-        report("peak".into(), flops, &|| {
-            Layer::of_tile(tile.clone()).measure(target)
-        });
+        report("peak".into(), flops, Layer::of_tile(tile));
         for (i, o, size, k, s) in CONVOLUTIONS {
-            let flops = 2 * i * o * size * size * k * k;
             let geometry = convolution(1, i, o, size, k, s);
+            let plan = conv::plan(&geometry, target).expect("a plan");
+            let flops = 2 * i * o * size * size * k * k;
+            let layer = Layer::of_conv(&geometry, plan);
             report(
-                format!("conv {k}x{k}/{s} {i}->{o} at {size}"),
+                format!("conv {k}x{k} by {s} {i} to {o} at {size}"),
                 flops,
-                &|| {
-                    Layer::of_conv(&geometry, conv::plan(&geometry, target).expect("a plan"))
-                        .measure(target)
-                },
+                layer,
             );
-        }
-        for (i, o, size, k, s) in CONVOLUTIONS.into_iter().filter(|layer| layer.4 == 1) {
-            let geometry = planes(convolution(1, i, o, size, k, s));
-            report(
-                format!("planar {k}x{k}/{s} {i}->{o} at {size}"),
-                2 * i * o * size * size * k * k,
-                &|| Layer::of_planar(&geometry, target).measure(target),
-            );
+            if s == 1 {
+                let layer = Layer::of_planar(&planes(geometry), target);
+                report(format!("planar {k}x{k} {i} to {o} at {size}"), flops, layer);
+            }
         }
         for (c, size, s) in DEPTHWISE {
             let geometry = convolution(c, c, c, size, 3, s);
+            let plan = depthwise::plan(&geometry, target).expect("a plan");
+            let layer = Layer::of_conv(&geometry, plan);
             report(
-                format!("depthwise 3x3/{s} {c} at {size}"),
+                format!("depthwise 3x3 by {s} {c} at {size}"),
                 18 * c * size * size,
-                &|| {
-                    Layer::of_conv(
-                        &geometry,
-                        depthwise::plan(&geometry, target).expect("a plan"),
-                    )
-                    .measure(target)
-                },
+                layer,
             );
         }
         for (m, k, n) in PRODUCTS {
-            for pack in [true, false] {
+            for (pack, suffix) in [(true, " packed"), (false, "")] {
                 let geometry = product(m, k, n, pack);
-                let name = format!("matmul {m}x{k}x{n}{}", if pack { " packed" } else { "" });
-                report(name, 2 * m * k * n, &|| {
-                    Layer::of_product(&geometry, matmul::plan(&geometry, target).expect("a plan"))
-                        .measure(target)
-                });
+                let plan = matmul::plan(&geometry, target).expect("a plan");
+                let layer = Layer::of_product(&geometry, plan);
+                report(format!("matmul {m}x{k}x{n}{suffix}"), 2 * m * k * n, layer);
             }
         }
+        group.finish();
     }
 }
+
+criterion_group!(benches, kernels);
+criterion_main!(benches);
 
 fn is_present(target: Target) -> bool {
     match target {
@@ -202,8 +183,8 @@ impl Layer {
         }
     }
 
-    /// The fastest of many runs.
-    fn measure(&self, target: Target) -> Duration {
+    /// Measures the whole layer, then compares its result with the interpreter's.
+    fn measure(&self, target: Target, bencher: &mut Bencher<'_>) {
         let codes: Vec<Code> = self
             .plan
             .tiles
@@ -219,10 +200,7 @@ impl Layer {
         let calls: Vec<_> = (0..self.plan.len())
             .filter_map(|index| self.plan.call(index))
             .collect();
-        let mut best = Duration::MAX;
-        let begin = Instant::now();
-        while begin.elapsed() < BUDGET {
-            let start = Instant::now();
+        bencher.iter(|| {
             for call in &calls {
                 let [input, weights, output, bias, residual] = self.starts;
                 let starts = [
@@ -234,12 +212,10 @@ impl Layer {
                 ];
                 codes[call.tile].call(&mut buffers, starts);
             }
-            best = best.min(start.elapsed());
-        }
+        });
         if calls.len() > 1 {
             self.compare(&data, buffers[2].elements());
         }
-        best
     }
 
     fn compare(&self, [input, weights, output, bias, residual]: &[Vec<f32>; 5], found: &[f32]) {

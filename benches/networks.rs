@@ -1,22 +1,15 @@
 //! Whole networks: time to compile, to open and to run: `cargo bench --bench networks [WORD]`.
 //!
-//! One thread, best of many. Each network's result is compared with the interpreter's before anything is measured. Networks
+//! One thread. Each network's result is compared with the interpreter's before anything is measured. Networks
 //! are the shipped one and stacks of layers that show one kernel each; real networks are measured by `cnnc bench`.
 
 use cnnc::compile::{CompileOptions, compile};
 use cnnc::frontend::onnx::{ImportOptions, import};
 use cnnc_ir::{AttrValue, Attrs, DType, Graph, Interpreter, OpKind, Precision, Tensor, TensorType};
-use cnnc_runtime::{CpuLevel, Model, TensorView};
-use std::time::{Duration, Instant};
+use cnnc_runtime::{CpuLevel, Model, Session, TensorView};
+use criterion::{Criterion, criterion_group, criterion_main};
 
-/// How long each figure is measured.
-const BUDGET: Duration = Duration::from_millis(400);
-
-fn main() {
-    let word = std::env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'))
-        .unwrap_or_default();
+fn networks(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let onnx = folder.path().join("digits.onnx");
     std::fs::write(&onnx, cnnc_models::DIGITS.onnx).expect("room for a small file");
@@ -26,45 +19,31 @@ fn main() {
         ("3x3 stack", stack(6, 64, 28, 3)),
         ("1x1 stack", stack(6, 256, 14, 1)),
     ];
-    for (name, graph) in networks
-        .into_iter()
-        .filter(|(name, _)| name.contains(&word))
-    {
+    for (name, graph) in networks {
         let file = folder.path().join("net.bin");
-        let compile_time = best(|| {
+        let write = || {
             let made = compile(graph.clone(), &options()).expect("a legal graph");
             let written = made.artefact(None, |w| w.write_file(&file));
             written.expect("code").expect("room for a file");
+        };
+        write();
+        let mut group = criterion.benchmark_group(name);
+        group.bench_function("compile", |b| b.iter(write));
+        group.bench_function("open", |b| {
+            b.iter(|| Model::open(&file).expect("a whole file"))
         });
-        let open_time = best(|| drop(Model::open(&file).expect("a whole file")));
-        let run_time = measure_run(&graph, &Model::open(&file).expect("a whole file"));
-        println!(
-            "{name:12} compile {:8.1} ms  open {:6.2} ms  run {:8.3} ms",
-            ms(compile_time),
-            ms(open_time),
-            ms(run_time)
-        );
+        let model = Model::open(&file).expect("a whole file");
+        let mut session = checked(&graph, &model);
+        group.bench_function("run", |b| b.iter(|| session.run().expect("a run")));
+        group.finish();
     }
 }
+
+criterion_group!(benches, networks);
+criterion_main!(benches);
 
 fn options() -> CompileOptions {
     CompileOptions::new(CpuLevel::host().unwrap_or(CpuLevel::Baseline))
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-/// The shortest of the runs that fit the budget.
-fn best(mut run: impl FnMut()) -> Duration {
-    let begin = Instant::now();
-    let mut best = Duration::MAX;
-    while begin.elapsed() < BUDGET || best == Duration::MAX {
-        let start = Instant::now();
-        run();
-        best = best.min(start.elapsed());
-    }
-    best
 }
 
 /// `depth` convolutions with ReLU, `channels` in and out, the size kept. Weights are small integers over a power of two.
@@ -92,8 +71,8 @@ fn stack(depth: usize, channels: usize, size: usize, kernel: usize) -> Graph {
     graph
 }
 
-/// The shortest run on one thread, once its result is known to be the interpreter's.
-fn measure_run(graph: &Graph, model: &Model) -> Duration {
+/// A session of one thread that has run once, with the interpreter's result.
+fn checked(graph: &Graph, model: &Model) -> Session {
     let input = graph.inputs()[0].into();
     let shape = graph.ty(input).fixed_shape().expect("a fixed shape");
     let values: Vec<f64> = (0..shape.iter().product())
@@ -116,5 +95,5 @@ fn measure_run(graph: &Graph, model: &Model) -> Duration {
         let off = (f64::from(y) - want).abs();
         assert!(off <= 1e-4 + 1e-3 * want.abs(), "{y} is not {want}");
     }
-    best(|| session.run().expect("a run"))
+    session
 }
