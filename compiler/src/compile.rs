@@ -6,7 +6,7 @@ use crate::kernel::tile::Target;
 use crate::memory::{self, MemoryError};
 use crate::passes::{self, PassError, PassOptions};
 use crate::schedule;
-use crate::select::{self, Numerics, SelectError};
+use crate::select::{self, Numerics, SelectError, Wishes};
 use crate::statistics::{self, Statistics, Work};
 use cnnc_ir::{Graph, text};
 use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
@@ -20,6 +20,8 @@ pub struct CompileOptions {
     /// Largest arena, in bytes.
     pub max_arena: u64,
     pub numerics: Numerics,
+    /// Threads that the work is cut for; any number may do it, with the same result.
+    pub threads: usize,
 }
 
 impl CompileOptions {
@@ -30,6 +32,7 @@ impl CompileOptions {
             passes: PassOptions::default(),
             max_arena: 16 << 30,
             numerics: Numerics::default(),
+            threads: 4,
         }
     }
 }
@@ -77,7 +80,15 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         CpuLevel::V3 => Target::Avx2,
         CpuLevel::V4 => Target::Avx512,
     };
-    let selection = select::select(&schedule, &plan, target, options.numerics)?;
+    let selection = select::select(
+        &schedule,
+        &plan,
+        Wishes {
+            target,
+            numerics: options.numerics,
+            threads: options.threads,
+        },
+    )?;
     let explanation = selection.to_string();
     let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;
     let (schedule, plan) = (schedule.to_string(), plan.print());

@@ -143,17 +143,21 @@ pub enum Numerics {
     Strict,
 }
 
+/// What the kernels are chosen for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    pub target: Target,
+    pub numerics: Numerics,
+    /// Threads that the work is cut for; any number may do it.
+    pub threads: usize,
+}
+
 /// Chooses kernels for the whole schedule.
-pub fn select(
-    schedule: &Block,
-    plan: &Plan,
-    target: Target,
-    numerics: Numerics,
-) -> Result<Selection, SelectError> {
+pub fn select(schedule: &Block, plan: &Plan, wishes: Wishes) -> Result<Selection, SelectError> {
     let mut selector = Selector {
         plan,
-        target,
-        numerics,
+        target: wishes.target,
+        wishes,
         constants: ConstantPool::default(),
         captured: HashMap::new(),
     };
@@ -265,7 +269,7 @@ pub struct EpilogueRequest<'a> {
 pub struct Selector<'p> {
     plan: &'p Plan,
     target: Target,
-    numerics: Numerics,
+    wishes: Wishes,
     constants: ConstantPool,
     /// Body inputs that stand for a constant outside.
     captured: HashMap<Key, Tensor>,

@@ -102,6 +102,10 @@ pub fn compile_options(common: &Common) -> Result<CompileOptions, Failure> {
     let mut options = CompileOptions::new(common.cpu()?);
     options.max_arena = common.max_arena;
     options.numerics = common.numerics.into();
+    options.threads = match common.threads() {
+        0 => cnnc_runtime::available_threads(),
+        threads => threads,
+    };
     Ok(options)
 }
 

@@ -54,7 +54,7 @@ pub struct Winograd {
     out_channels: usize,
 }
 
-/// Plans a convolution with an algorithm.
+/// Plans a convolution with an algorithm, in enough strips for a number of threads.
 ///
 /// # Errors
 /// If it is not 3x3 with stride 1, dilation 1 and one group, or if a layout is not blocked by 16.
@@ -62,6 +62,7 @@ pub fn plan(
     conv: &ConvGeometry,
     algorithm: Algorithm,
     target: Target,
+    threads: usize,
 ) -> Result<Winograd, PlanError> {
     conv.check()?;
     for (what, found, expected) in [
@@ -89,7 +90,7 @@ pub fn plan(
             ));
         }
     }
-    let squares = Squares::new(conv, algorithm, target)?;
+    let squares = Squares::new(conv, algorithm, target, threads)?;
     let product = product(conv, squares.per_strip(), target)?;
     let builder = Builder::new(conv, algorithm, &squares, &product);
     Ok(Winograd {
@@ -257,7 +258,7 @@ impl<'a> Builder<'a> {
         let (mut calls, mut rounds) = (Vec::new(), Vec::new());
         let mut programs: HashMap<Vec<Repeated>, u32> = HashMap::new();
         let mut strips = Vec::new();
-        let parts = self.squares.parts(self.bundles.len());
+        let parts = self.squares.parts();
         for strip in self.squares.strips() {
             for part in
                 super::blocking::even(self.bundles.len(), self.bundles.len().div_ceil(parts))

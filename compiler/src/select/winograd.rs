@@ -11,7 +11,7 @@ pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
     let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
         return Err("not a convolution".to_string());
     };
-    if selector.numerics == Numerics::Strict {
+    if selector.wishes.numerics == Numerics::Strict {
         return Err("strict numerics ask for the direct sum".to_string());
     }
     let (input, output) = (operand(request, 0)?, &request.outputs[0]);
@@ -34,10 +34,11 @@ pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
     if filters.iter().any(|w| !w.is_finite()) {
         return Err("a weight is not finite".to_string());
     }
-    let algorithm = winograd::choose(&geometry, selector.target)
+    let threads = selector.wishes.threads;
+    let algorithm = winograd::choose(&geometry, selector.target, threads)
         .ok_or("the direct sum is estimated to be quicker")?;
-    let winograd =
-        winograd::plan(&geometry, algorithm, selector.target).map_err(|e| e.to_string())?;
+    let winograd = winograd::plan(&geometry, algorithm, selector.target, threads)
+        .map_err(|e| e.to_string())?;
     let section = winograd
         .weights(&filters)
         .ok_or("the weights are shorter than their shape")?;

@@ -86,6 +86,7 @@ fn both(case: &Case, algorithm: Algorithm, target: Target, setup: Setup) -> [Ten
         },
         algorithm,
         target,
+        setup.threads,
     )
     .expect("the convolution has a plan");
     let mut weights = bytes(

@@ -32,32 +32,50 @@ const fn transforms(algorithm: Algorithm) -> [f64; 2] {
     }
 }
 
+/// How a convolution is cut into units of parallel work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Rows and columns of squares of a strip.
+    pub strip: [usize; 2],
+    /// Parts of the output channels a strip is split into; each transforms the input again.
+    pub parts: usize,
+}
+
 /// The quickest algorithm, if one is quicker than the direct sum by more than its estimate may err.
-pub fn choose(conv: &ConvGeometry, target: Target) -> Option<Algorithm> {
+pub fn choose(conv: &ConvGeometry, target: Target, threads: usize) -> Option<Algorithm> {
     const MARGIN: f64 = 0.9;
-    let direct = direct(conv, target) * MARGIN;
+    let direct = direct(conv, target) / threads.max(1) as f64 * MARGIN;
     Algorithm::ALL
         .into_iter()
-        .map(|algorithm| (strip(conv, algorithm, target).0, algorithm))
+        .map(|algorithm| (cut(conv, algorithm, target, threads).0, algorithm))
         .filter(|(cycles, _)| *cycles < direct)
         .min_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, algorithm)| algorithm)
 }
 
-/// The rows and columns of squares of the best strip, and the cycles of the whole convolution with it.
-pub(super) fn strip(
+/// The best cut, and the cycles until the last thread has finished with it.
+pub(super) fn cut(
     conv: &ConvGeometry,
     algorithm: Algorithm,
     target: Target,
-) -> (f64, [usize; 2]) {
+    threads: usize,
+) -> (f64, Cut) {
     let [rows, columns] = squares(conv, algorithm);
-    let parts = |all: usize| (1..=all.max(1)).map(move |parts| all.div_ceil(parts).max(1));
-    let wide = parts(columns).map(|width| [1, width]);
-    let tall = parts(rows).map(|height| [height, columns.max(1)]);
+    let pieces = |all: usize| (1..=all.max(1)).map(move |n| all.div_ceil(n).max(1));
+    let wide = pieces(columns).map(|width| [1, width]);
+    let tall = pieces(rows).map(|height| [height, columns.max(1)]);
+    let bundles = conv.out_channels.div_ceil(BUNDLE);
     wide.chain(tall)
-        .map(|strip| (winograd(conv, algorithm, target, strip), strip))
+        .flat_map(|strip| (1..=bundles.min(2 * threads)).map(move |parts| Cut { strip, parts }))
+        .map(|cut| (winograd(conv, algorithm, target, cut, threads), cut))
         .min_by(|a, b| a.0.total_cmp(&b.0))
-        .unwrap_or((f64::INFINITY, [1, 1]))
+        .unwrap_or((
+            f64::INFINITY,
+            Cut {
+                strip: [1, 1],
+                parts: 1,
+            },
+        ))
 }
 
 fn squares(conv: &ConvGeometry, algorithm: Algorithm) -> [usize; 2] {
@@ -87,7 +105,13 @@ fn direct(conv: &ConvGeometry, target: Target) -> f64 {
     overlapped(work, weights(conv, 9.0) / FROM_MEMORY)
 }
 
-fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target, strip: [usize; 2]) -> f64 {
+fn winograd(
+    conv: &ConvGeometry,
+    algorithm: Algorithm,
+    target: Target,
+    Cut { strip, parts }: Cut,
+    threads: usize,
+) -> f64 {
     let count = squares(conv, algorithm);
     let strips: usize = (0..2)
         .map(|axis| count[axis].div_ceil(strip[axis]))
@@ -103,7 +127,7 @@ fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target, strip: [u
     let calls = strips * units * components * bundles * CALL;
     let halves = (BLOCK / target.lanes().count()) as f64;
     let [there, back] = transforms(algorithm);
-    let transformed = squares * halves * (there * blocks[0] + back * blocks[1]);
+    let transformed = squares * halves * (there * blocks[0] * parts as f64 + back * blocks[1]);
 
     let bytes = per_strip as f64 * components * (BLOCK * size_of::<f32>()) as f64;
     let (read, written) = (bytes * blocks[0], bytes * blocks[1] / bundles);
@@ -114,13 +138,16 @@ fn winograd(conv: &ConvGeometry, algorithm: Algorithm, target: Target, strip: [u
         _ if weights <= SHARED => FROM_SHARED,
         _ => FROM_MEMORY,
     };
-    let reread = if read <= PRIVATE {
-        FROM_PRIVATE
-    } else {
-        FROM_SHARED
+    let reread = match read {
+        private if private <= PRIVATE => FROM_PRIVATE,
+        shared if shared <= SHARED => FROM_SHARED,
+        _ => FROM_MEMORY,
     };
     let traffic = weights / FROM_MEMORY
         + (strips - 1.0) * weights / again
         + strips * read * (bundles + 1.0) / reread;
-    overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic)
+    let total = overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic);
+    // The last round of units may leave threads without work.
+    let (units, threads) = (strips * parts as f64, threads.max(1) as f64);
+    total * (units / threads).ceil() / units
 }

@@ -1,13 +1,11 @@
 //! Cutting the output into squares, lines of squares, and strips of lines.
 
-use super::{Algorithm, cost};
+use super::Algorithm;
+use super::cost::{self, Cut};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::plan::PlanError;
 use crate::kernel::tile::Target;
 use std::ops::Range;
-
-/// Strips wanted, so that several threads have work.
-const STRIPS: usize = 8;
 
 /// The squares of one image.
 pub struct Squares {
@@ -18,8 +16,7 @@ pub struct Squares {
     steps: [[i64; 2]; 2],
     size: usize,
     patch: usize,
-    /// Rows and columns of squares of a strip.
-    strip: [usize; 2],
+    cut: Cut,
 }
 
 /// Squares in a row that read and write alike.
@@ -49,6 +46,7 @@ impl Squares {
         conv: &ConvGeometry,
         algorithm: Algorithm,
         target: Target,
+        threads: usize,
     ) -> Result<Squares, PlanError> {
         let output = conv.output()?;
         let steps = [&conv.input_placement, &conv.output_placement].map(|p| {
@@ -63,24 +61,21 @@ impl Squares {
             steps,
             size,
             patch: algorithm.patch(),
-            strip: cost::strip(conv, algorithm, target).1,
+            cut: cost::cut(conv, algorithm, target, threads).1,
         })
     }
 
     pub fn per_strip(&self) -> usize {
-        self.strip[0] * self.strip[1]
+        self.cut.strip[0] * self.cut.strip[1]
     }
 
     fn count(&self) -> [usize; 2] {
         self.output.map(|extent| extent.div_ceil(self.size))
     }
 
-    /// Parts of the output channels that a strip is split into, where there are few strips. Each part transforms the input again.
-    pub fn parts(&self, bundles: usize) -> usize {
-        let strips: usize = (0..2)
-            .map(|axis| self.count()[axis].div_ceil(self.strip[axis]))
-            .product();
-        (STRIPS / strips.max(1)).clamp(1, (bundles / 4).max(1))
+    /// Parts of the output channels that a strip is split into.
+    pub fn parts(&self) -> usize {
+        self.cut.parts
     }
 
     pub fn strips(&self) -> Vec<Rectangle> {
@@ -90,8 +85,8 @@ impl Squares {
                 .step_by(most.max(1))
                 .map(move |i| i..(i + most).min(count))
         };
-        cut(rows, self.strip[0])
-            .flat_map(|ys| cut(columns, self.strip[1]).map(move |xs| (ys.clone(), xs)))
+        cut(rows, self.cut.strip[0])
+            .flat_map(|ys| cut(columns, self.cut.strip[1]).map(move |xs| (ys.clone(), xs)))
             .map(|(ys, xs)| self.lines(ys, xs))
             .collect()
     }
