@@ -1,9 +1,14 @@
-//! Networks that come with cnnc, to try it on and to test it with: each with names for what it says and an example input.
+//! Networks that come with cnnc, and how networks learn.
 //!
-//! The files lie beside this crate, so that the command line finds them too:
-//! `cnnc run models/digits/digits.onnx --input image=models/digits/seven.png --top 3`.
+//! * [`data`]: data sets, read from files and held against what they claim.
+//! * [`random`]: numbers that a resumed run draws again.
+//! * [`DIGITS`]: a small trained network to try cnnc on.
 //!
-//! Deliberately absent: a zoo. Networks worth measuring are large, and belong to those who trained them.
+//! Everything here is data in, data out. Deliberately absent: the compiler. A loss, an optimiser or a layer is a graph, and what makes
+//! a graph run is not known here.
+
+pub mod data;
+pub mod random;
 
 /// A network and what is needed to try it.
 #[derive(Clone, Copy, Debug)]
