@@ -14,6 +14,8 @@
 //! Deliberately absent: downloading, and data sets larger than memory.
 
 mod arrays;
+mod augment;
+mod batches;
 mod error;
 mod folders;
 mod idx;
@@ -21,6 +23,8 @@ mod idx_names;
 pub mod numpy;
 mod samples;
 
+pub use augment::{Augment, Augmentation};
+pub use batches::{Batch, BatchError, Batches, Position, Sampling, class_weights, in_order};
 pub use error::DataError;
 pub use samples::{Pixels, Samples};
 

@@ -1,6 +1,7 @@
 //! Networks that come with cnnc, and how networks learn.
 //!
-//! * [`data`]: data sets, read from files and held against what they claim.
+//! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
+//! * [`spec`]: the small language of options, `name:key=value`.
 //! * [`random`]: numbers that a resumed run draws again.
 //! * [`DIGITS`]: a small trained network to try cnnc on.
 //!
@@ -9,6 +10,7 @@
 
 pub mod data;
 pub mod random;
+pub mod spec;
 
 /// A network and what is needed to try it.
 #[derive(Clone, Copy, Debug)]
