@@ -1,6 +1,8 @@
 //! Networks that come with cnnc, and how networks learn.
 //!
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
+//! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
+//!   to try.
 //! * [`spec`]: the small language of options, `name:key=value`.
 //! * [`random`]: numbers that a resumed run draws again.
 //! * [`DIGITS`]: a small trained network to try cnnc on.
@@ -9,8 +11,12 @@
 //! a graph run is not known here.
 
 pub mod data;
+pub mod metrics;
 pub mod random;
+pub mod schedule;
+pub mod search;
 pub mod spec;
+pub mod stopping;
 
 /// A network and what is needed to try it.
 #[derive(Clone, Copy, Debug)]

@@ -80,7 +80,7 @@ impl<'a> Spec<'a> {
     /// Takes an option's number from `least` to `most`.
     pub fn number(&mut self, key: &str, least: f64, most: f64) -> Result<Option<f64>, SpecError> {
         let read = |text: &str| text.parse().ok().filter(|n| (least..=most).contains(n));
-        self.read(key, &format!("a number from {least} to {most}"), read)
+        self.read(key, &format!("a number from {least:?} to {most:?}"), read)
     }
 
     fn read<T>(
@@ -156,7 +156,7 @@ mod tests {
         let spec = |text| Spec::parse("fruit", text);
         insta::assert_snapshot!(spec("aple").unknown(&["apple", "pear"]), @"unknown fruit 'aple'; did you mean 'apple'? (known: apple, pear)");
         insta::assert_snapshot!(spec("pear:size=0").count("size").unwrap_err(), @"fruit 'pear': expected size to be a whole number above 0, got '0'");
-        insta::assert_snapshot!(spec("pear:nan").number("", 0.0, 1.0).unwrap_err(), @"fruit 'pear': expected a number from 0 to 1, got 'nan'");
+        insta::assert_snapshot!(spec("pear:nan").number("", 0.0, 1.0).unwrap_err(), @"fruit 'pear': expected a number from 0.0 to 1.0, got 'nan'");
         insta::assert_snapshot!(spec("pear:seize=2").finish().unwrap_err(), @"fruit 'pear' takes no option 'seize'");
         insta::assert_snapshot!(spec("pear").absent("size=CM"), @"fruit 'pear' needs size=CM");
     }
