@@ -9,6 +9,7 @@ mod failure;
 mod inspect;
 mod load;
 mod output;
+mod progress;
 mod ranking;
 mod run;
 mod tensors;

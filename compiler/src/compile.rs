@@ -6,6 +6,7 @@ use crate::kernel::tile::Target;
 use crate::memory::{self, MemoryError};
 use crate::passes::{self, PassError, PassOptions};
 use crate::schedule;
+use crate::select::decision::{Choices, Decision};
 use crate::select::{self, Numerics, SelectError, Wishes};
 use crate::statistics::{self, Statistics, Work};
 use cnnc_ir::{Graph, text};
@@ -22,6 +23,8 @@ pub struct CompileOptions {
     pub numerics: Numerics,
     /// Threads that the work is cut for; any number may do it, with the same result.
     pub threads: usize,
+    /// What was measured; where that says nothing, estimates decide.
+    pub choices: Choices,
 }
 
 impl CompileOptions {
@@ -33,6 +36,7 @@ impl CompileOptions {
             max_arena: 16 << 30,
             numerics: Numerics::default(),
             threads: 4,
+            choices: Choices::default(),
         }
     }
 }
@@ -65,6 +69,9 @@ pub struct Compiled {
     pub explanation: String,
     /// Counts of the graph as it was given.
     pub statistics: Statistics,
+    /// What was decided for the steps of a label.
+    pub decisions: Vec<(String, Decision)>,
+    choices: Choices,
     emitted: Emitted,
     cpu: CpuLevel,
 }
@@ -88,7 +95,9 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
             numerics: options.numerics,
             threads: options.threads,
         },
+        &options.choices,
     )?;
+    let decisions = selection.decisions();
     let explanation = selection.to_string();
     let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;
     let (schedule, plan) = (schedule.to_string(), plan.print());
@@ -98,6 +107,8 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         plan,
         explanation,
         statistics,
+        decisions,
+        choices: options.choices.clone(),
         emitted,
         cpu: options.cpu,
     })
@@ -147,6 +158,9 @@ impl Compiled {
         meta.extend(self.statistics.fields());
         meta.push(("plan", self.plan.clone()));
         meta.push(("kernels", self.explanation.clone()));
+        if !self.choices.measured.is_empty() {
+            meta.push(("choices", self.choices.to_string()));
+        }
         meta.push(("work", work.join("\n")));
         let meta: Vec<(String, String)> = meta
             .into_iter()

@@ -127,7 +127,7 @@ impl Emitter {
     }
 
     fn node(&mut self, selected: Selected) -> Vec<rt::Step> {
-        let label = format!("{} ({})", selected.node, selected.op);
+        let label = selected.label();
         selected
             .kernels
             .into_iter()

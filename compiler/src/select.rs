@@ -6,11 +6,13 @@
 pub mod constants;
 mod contract;
 mod control;
+pub mod decision;
 mod epilogue;
 mod planar;
 mod pool;
 mod portable;
 mod scale;
+mod text;
 mod transposed;
 mod winograd;
 
@@ -28,14 +30,31 @@ use cnnc_ir::schema::TypeError;
 use cnnc_ir::{NodeId, Tensor, Value};
 use cnnc_runtime::portable::Portable;
 use constants::ConstantPool;
+use decision::{Choices, Decision};
 use std::collections::HashMap;
-use std::fmt;
 use thiserror::Error;
 
 /// The kernels of a program in the order they run, and the constants they read.
 pub struct Selection {
     pub steps: Vec<Selected>,
     pub constants: ConstantPool,
+}
+
+impl Selected {
+    /// What its steps are called.
+    pub fn label(&self) -> String {
+        format!("{} ({})", self.node, self.op)
+    }
+}
+
+impl Selection {
+    /// The decisions for nodes outside of control flow, with the labels of their steps.
+    pub fn decisions(&self) -> Vec<(String, Decision)> {
+        let decided = self.steps.iter();
+        decided
+            .filter_map(|s| Some((s.label(), s.decision.clone()?)))
+            .collect()
+    }
 }
 
 /// What was chosen for one node.
@@ -48,6 +67,8 @@ pub struct Selected {
     pub chosen: &'static str,
     /// Candidates before it and why they do not fit.
     pub refused: Vec<(&'static str, String)>,
+    /// What was decided among the candidate's free choices, where it has any.
+    pub decision: Option<Decision>,
     pub kernels: Vec<Kernel>,
 }
 
@@ -152,12 +173,19 @@ pub struct Wishes {
     pub threads: usize,
 }
 
-/// Chooses kernels for the whole schedule.
-pub fn select(schedule: &Block, plan: &Plan, wishes: Wishes) -> Result<Selection, SelectError> {
+/// Chooses kernels for the whole schedule, free choices as they were measured to be quickest.
+pub fn select(
+    schedule: &Block,
+    plan: &Plan,
+    wishes: Wishes,
+    choices: &Choices,
+) -> Result<Selection, SelectError> {
     let mut selector = Selector {
         plan,
         target: wishes.target,
         wishes,
+        choices,
+        decision: None,
         constants: ConstantPool::default(),
         captured: HashMap::new(),
     };
@@ -270,6 +298,9 @@ pub struct Selector<'p> {
     plan: &'p Plan,
     target: Target,
     wishes: Wishes,
+    choices: &'p Choices,
+    /// Of the candidate that is being asked.
+    decision: Option<Decision>,
     constants: ConstantPool,
     /// Body inputs that stand for a constant outside.
     captured: HashMap<Key, Tensor>,
@@ -340,6 +371,7 @@ impl Selector<'_> {
             op: op.clone(),
             chosen,
             refused,
+            decision: None,
             kernels,
         };
         if let Semantics::Control(control) = &semantics {
@@ -389,8 +421,14 @@ impl Selector<'_> {
         };
         let mut refused = Vec::new();
         for candidate in candidates {
+            self.decision = None;
             match (candidate.offer)(self, &request) {
-                Ok(kernels) => return Ok(selected(candidate.name, refused, kernels)),
+                Ok(kernels) => {
+                    return Ok(Selected {
+                        decision: self.decision.take(),
+                        ..selected(candidate.name, refused, kernels)
+                    });
+                }
                 Err(reason) => refused.push((candidate.name, reason)),
             }
         }
@@ -533,37 +571,5 @@ impl Selector<'_> {
                 None => view.clone(),
             })
             .collect()
-    }
-}
-
-/// One line a node: `node (Op): chosen`, then the refusals.
-impl fmt::Display for Selection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.steps.iter().try_for_each(|s| s.write(f, 0))
-    }
-}
-
-impl Selected {
-    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-        let indent = "  ".repeat(depth);
-        writeln!(f, "{indent}{} ({}): {}", self.node, self.op, self.chosen)?;
-        for (name, reason) in &self.refused {
-            writeln!(f, "{indent}    not {name}: {reason}")?;
-        }
-        for kernel in &self.kernels {
-            match kernel {
-                Kernel::If {
-                    then_steps,
-                    else_steps,
-                    ..
-                } => then_steps
-                    .iter()
-                    .chain(else_steps)
-                    .try_for_each(|s| s.write(f, depth + 1))?,
-                Kernel::Loop { body, .. } => body.iter().try_for_each(|s| s.write(f, depth + 1))?,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -224,6 +224,31 @@ fn a_closed_pipe_ends_the_program_quietly() {
 }
 
 #[test]
+fn a_tuned_artefact_is_made_again_without_measuring() {
+    let place = Place::new();
+    place.done("compile digits.onnx -o tuned.bin --tune=0.5 --threads 1");
+    place.done("compile digits.onnx -o again.bin --replay tuned.bin");
+    assert_eq!(
+        fs::read(place.file("tuned.bin")).unwrap(),
+        fs::read(place.file("again.bin")).unwrap()
+    );
+    let explained = place.done("explain tuned.bin");
+    let measured = explained.lines().filter(|l| l.contains(", measured "));
+    assert!(measured.count() >= 2, "{explained}");
+    place.done("compile digits.onnx -o plain.bin");
+    assert_snapshot!(place.shown("compile digits.onnx -o never.bin --replay plain.bin"), @"
+    $ cnnc compile digits.onnx -o never.bin --replay plain.bin
+    ! cnnc: plain.bin: records no choices: compile it with --tune
+    = 2
+    ");
+    assert_snapshot!(place.shown("compile digits.onnx -o never.bin --replay tuned.bin --threads 2"), @"
+    $ cnnc compile digits.onnx -o never.bin --replay tuned.bin --threads 2
+    ! cnnc: tuned.bin: was tuned for --threads 1, not 2
+    = 2
+    ");
+}
+
+#[test]
 fn an_artefact_that_carries_its_graph_compiles_again() {
     let place = Place::new();
     place.done("compile digits.onnx -o with.bin --keep-graph");

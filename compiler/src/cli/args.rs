@@ -138,6 +138,19 @@ pub struct Compile {
     /// Print a stage (import, graph, PASS, schedule, memory, select, nests, clif, asm) and go on
     #[arg(long, value_name = "STAGE")]
     pub print: Vec<String>,
+    /// Measure kernels on this machine for about so many seconds and take the quickest; the artefact records them
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "20",
+        value_parser = positive
+    )]
+    pub tune: Option<f64>,
+    /// Take the kernels that a tuned artefact records: the same artefact again, without measuring
+    #[arg(long, value_name = "TUNED.bin", conflicts_with = "tune")]
+    pub replay: Option<PathBuf>,
     /// Leave a pass out
     #[arg(long, value_name = "PASS")]
     pub skip: Vec<String>,

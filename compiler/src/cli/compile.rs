@@ -2,12 +2,16 @@
 
 use super::args::{Common, Compile, Emit};
 use super::failure::Failure;
+use super::progress::Progress;
 use super::{line, load, note, output};
 use crate::codegen::{self, Source, listing};
-use crate::compile::{Compiled, compile};
+use crate::compile::{CompileOptions, Compiled, compile};
 use crate::passes::{self, PIPELINE};
+use crate::select::decision::Choices;
+use crate::tune::{TuneError, tune};
 use cnnc_ir::text::{Style, print};
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     let start = Instant::now();
@@ -27,6 +31,9 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     let graph = load::graph(path, &load::shapes(&a.model.inputs)?, common)?;
     let mut options = load::compile_options(common)?;
     options.passes.skip = a.skip.clone();
+    if let Some(tuned) = &a.replay {
+        replay(tuned, common, &mut options)?;
+    }
     for stage in a.print.iter().chain(&a.stop_after) {
         let until = match stage.as_str() {
             "import" => None,
@@ -42,6 +49,11 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
         if a.stop_after.as_ref() == Some(stage) {
             return Ok(());
         }
+    }
+    if let Some(seconds) = a.tune {
+        let progress = Progress::new("tuning", common);
+        let budget = Duration::from_secs_f64(seconds.min(86400.0));
+        options.choices = tune(&graph, &options, budget, |share| progress.show(share))?;
     }
     let source = a.keep_graph.then(|| graph.clone());
     let compiled = compile(graph, &options).map_err(|e| load::in_file(path, e))?;
@@ -71,6 +83,46 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
         }
     }
     report(a, common, &compiled, start.elapsed().as_secs_f64())
+}
+
+impl From<TuneError> for Failure {
+    fn from(e: TuneError) -> Failure {
+        match e {
+            TuneError::Run(e) => e.into(),
+            e => Failure::input(e),
+        }
+    }
+}
+
+/// Sets what a tuned artefact was compiled with; the command line may say the same, but nothing else.
+fn replay(tuned: &Path, common: &Common, options: &mut CompileOptions) -> Result<(), Failure> {
+    let model = load::open(tuned)?;
+    let refused = |what: &str| Failure::input(format!("{}: {what}", tuned.display()));
+    let text = load::meta(&model, "choices");
+    if text.is_empty() {
+        return Err(refused("records no choices: compile it with --tune"));
+    }
+    let choices: Choices = text
+        .parse()
+        .map_err(|()| refused("records choices that this version does not know"))?;
+    let cpu = model.program().cpu;
+    if common.threads.is_some() && options.threads != choices.threads {
+        return Err(refused(&format!(
+            "was tuned for --threads {}, not {}",
+            choices.threads, options.threads
+        )));
+    }
+    if common.cpu.is_some() && options.cpu != cpu {
+        return Err(refused(&format!(
+            "was tuned for {cpu}, not {}",
+            options.cpu
+        )));
+    }
+    options.cpu = cpu;
+    options.threads = choices.threads;
+    options.numerics = choices.numerics;
+    options.choices = choices;
+    Ok(())
 }
 
 fn report(a: &Compile, common: &Common, compiled: &Compiled, seconds: f64) -> Result<(), Failure> {

@@ -18,11 +18,18 @@ pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     line(text.trim_end())
 }
 
-/// An object for each node of an explanation: a line `NODE: KERNEL`, then lines `not KERNEL: REASON` further to the right.
+/// An object for each node of an explanation: a line `NODE: KERNEL`, then further to the right a line `as CHOICE`, where there was
+/// something to choose, and lines `not KERNEL: REASON`.
 fn nodes(text: &str) -> Vec<Value> {
     let mut nodes: Vec<Value> = Vec::new();
     for l in text.lines() {
         let (subject, rest) = (l.trim_start(), l.rsplit_once(": "));
+        if let (Some(choice), Some(node)) = (l.trim_start().strip_prefix("as "), nodes.last_mut())
+            && l.starts_with("    ")
+        {
+            node["choice"] = choice.into();
+            continue;
+        }
         match (subject.strip_prefix("not "), nodes.last_mut()) {
             (Some(refusal), Some(node)) if l.starts_with("    ") => {
                 let (kernel, reason) = refusal.split_once(": ").unwrap_or((refusal, ""));
@@ -45,7 +52,7 @@ mod tests {
 
     #[test]
     fn nodes_carry_their_refusals() {
-        let text = "a: b (Conv): tile\n    not winograd: stride 2: must be 1\nc (If): control\n  d (Relu): nest\n";
+        let text = "a: b (Conv): tile\n    as direct block=14x2 order=groups, as estimated\n    not winograd: stride 2: must be 1\nc (If): control\n  d (Relu): nest\n";
         let nodes: Vec<String> = nodes(text).iter().map(Value::to_string).collect();
         insta::assert_snapshot!(nodes.join("\n"));
     }

@@ -2,6 +2,7 @@
 
 mod shape;
 
+use super::choice::Tiling;
 use super::packing::Packing;
 use super::placement::Placement;
 use super::plan::{ChannelGroup, Order, Plan, PlanError, SpatialUnit};
@@ -98,22 +99,70 @@ struct Pattern {
 }
 
 impl Blocking {
-    /// Cuts the operator into tiles and calls.
+    /// Cuts the operator into tiles and calls, as is estimated to be quickest.
     ///
     /// # Errors
     /// If an offset does not fit a tile's constants.
     pub fn plan(&self) -> Result<Plan, PlanError> {
-        let channels: Vec<Vec<Piece>> = self
-            .channels
+        let channels = self.all_pieces();
+        self.tiled(self.ranked(&channels)[0], &channels)
+    }
+
+    /// As [`Blocking::plan`], in a given way.
+    ///
+    /// # Errors
+    /// Also if its register block does not fit.
+    pub fn plan_as(&self, tiling: Tiling) -> Result<Plan, PlanError> {
+        let channels = self.all_pieces();
+        let Shape { pixels, columns } = tiling.block;
+        if self.demand(&channels).fits(tiling.block) {
+            self.tiled(tiling, &channels)
+        } else {
+            let expected = "one that fits the registers";
+            let found = format!("{pixels}x{columns}");
+            Err(PlanError::geometry("the register block", expected, found))
+        }
+    }
+
+    /// The ways to cut the operator, at least one, that which is estimated to be quickest first.
+    pub fn tilings(&self) -> Vec<Tiling> {
+        self.ranked(&self.all_pieces())
+    }
+
+    fn all_pieces(&self) -> Vec<Vec<Piece>> {
+        self.channels
             .iter()
             .map(|range| self.pieces(range))
-            .collect();
-        let is_partial = channels
-            .iter()
-            .flatten()
-            .any(|piece| usize::from(piece.valid) < piece.lanes.count());
-        let most_columns = channels.iter().map(Vec::len).max().unwrap_or(0);
-        let shape = self.shape(most_columns, is_partial.into());
+            .collect()
+    }
+
+    fn ranked(&self, channels: &[Vec<Piece>]) -> Vec<Tiling> {
+        let sizes = |most| {
+            let regions = self.regions.iter();
+            regions
+                .flat_map(|region| self.cut(region, most))
+                .map(|(ys, xs)| ys.len() * xs.len())
+                .collect::<Vec<usize>>()
+        };
+        let bytes = [self.input_bytes, self.weight_bytes()];
+        let orders = |block: Shape| {
+            let units = sizes(block.pixels).len() * self.images;
+            let groups = channels
+                .iter()
+                .map(|all| even(all.len(), block.columns).count());
+            match order(bytes, units, groups.sum()) {
+                Order::GroupOuter => [Order::GroupOuter, Order::SpatialOuter],
+                Order::SpatialOuter => [Order::SpatialOuter, Order::GroupOuter],
+            }
+        };
+        let blocks = self.demand(channels).shapes(sizes).into_iter();
+        blocks
+            .flat_map(|block| orders(block).map(|order| Tiling { block, order }))
+            .collect()
+    }
+
+    fn tiled(&self, tiling: Tiling, channels: &[Vec<Piece>]) -> Result<Plan, PlanError> {
+        let shape = tiling.block;
         let (patterns, spatial) = self.spatial(shape.pixels)?;
         let mut packing = match self.weights {
             Weights::Packed { channel_stride } => Some(Packing::new(
@@ -160,17 +209,19 @@ impl Blocking {
                 output,
             });
         }
-        let channels: usize = self.channels.iter().map(|range| range.count).sum();
-        let rows: usize = self.segments.iter().map(Segment::elements).sum();
-        let weights = channels * rows * size_of::<f32>();
-        let order = order([self.input_bytes, weights], spatial.len(), groups.len());
         Ok(Plan {
             tiles,
             spatial,
             groups,
-            order,
+            order: tiling.order,
             packing,
         })
+    }
+
+    fn weight_bytes(&self) -> usize {
+        let channels: usize = self.channels.iter().map(|range| range.count).sum();
+        let rows: usize = self.segments.iter().map(Segment::elements).sum();
+        channels * rows * size_of::<f32>()
     }
 
     fn tile(&self, pattern: &Pattern, columns: &[Column]) -> Result<Tile, PlanError> {
@@ -239,25 +290,21 @@ impl Blocking {
         pieces.iter().map(column).collect()
     }
 
-    fn shape(&self, columns: usize, masks: usize) -> Shape {
-        let taps: usize = self.segments.iter().map(Segment::elements).sum();
-        let demand = Demand {
+    fn demand(&self, channels: &[Vec<Piece>]) -> Demand<'_> {
+        let is_partial = channels
+            .iter()
+            .flatten()
+            .any(|piece| usize::from(piece.valid) < piece.lanes.count());
+        Demand {
             target: self.target,
             source: self.source,
             epilogue: &self.epilogue,
-            masks,
-            columns,
-            taps,
+            masks: is_partial.into(),
+            columns: channels.iter().map(Vec::len).max().unwrap_or(0),
+            taps: self.segments.iter().map(Segment::elements).sum(),
             row: self.innermost(),
             pixel_step: self.steps.pixel[0],
-        };
-        demand.shape(|most| {
-            let regions = self.regions.iter();
-            regions
-                .flat_map(|region| self.cut(region, most))
-                .map(|(ys, xs)| ys.len() * xs.len())
-                .collect()
-        })
+        }
     }
 
     /// Elements along the innermost axis of the reduction.

@@ -12,6 +12,7 @@ use super::placement::Placement;
 use super::plan::{Plan, PlanError};
 use super::reduction::{Axis, CHUNK, Segment, UNROLL, Window, chunked};
 use super::tile::{ELEMENT, Init, Source, Step, Target};
+use std::fmt;
 use std::ops::Range;
 
 /// A two-dimensional convolution. Pairs are (height, width).
@@ -37,9 +38,17 @@ pub struct ConvGeometry {
 /// Plans a convolution; weights are packed from `[out_channels, in_channels/groups, kh, kw]`.
 ///
 /// # Errors
+/// As for [`blocking`], or if an offset does not fit a tile's constants.
+pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+    blocking(conv, target)?.plan()
+}
+
+/// A convolution to be cut into tiles.
+///
+/// # Errors
 /// If the geometry is inconsistent, if the channels of a group do not align with the blocks of a layout, or if the
 /// output's channels do not lie side by side.
-pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+pub fn blocking(conv: &ConvGeometry, target: Target) -> Result<Blocking, PlanError> {
     conv.check()?;
     let (group_in, group_out) = (
         conv.in_channels / conv.groups,
@@ -68,7 +77,7 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
         output: 0,
         padded: !grouped && conv.output_placement.block > 1,
     });
-    let blocking = Blocking {
+    Ok(Blocking {
         segments: segments(
             &conv.input_placement,
             Axis::channel(group_in, 0, conv.window_len()),
@@ -79,8 +88,31 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
         },
         channels: channels.collect(),
         ..conv.blocking(Source::Broadcast, target)?
-    };
-    blocking.plan()
+    })
+}
+
+/// One line that tells apart what kernels are chosen for.
+impl fmt::Display for ConvGeometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([h, w], [kh, kw]) = (self.input, self.kernel);
+        write!(f, "conv {}x{}x{h}x{w}", self.batch, self.in_channels)?;
+        write!(f, " {}x{kh}x{kw}", self.out_channels)?;
+        for (name, [rows, columns]) in [("stride", self.strides), ("dilation", self.dilations)] {
+            write!(f, " {name}={rows}x{columns}")?;
+        }
+        let [top, left, bottom, right] = self.pads;
+        write!(
+            f,
+            " pads={top},{left},{bottom},{right} groups={}",
+            self.groups
+        )?;
+        let blocks = [self.input_placement.block, self.output_placement.block];
+        write!(f, " blocks={},{}", blocks[0], blocks[1])?;
+        f.write_str(if self.bias { " bias" } else { "" })?;
+        write!(f, " steps={}", self.epilogue.len())?;
+        let residual = self.epilogue.contains(&Step::AddResidual);
+        f.write_str(if residual { " residual" } else { "" })
+    }
 }
 
 impl ConvGeometry {

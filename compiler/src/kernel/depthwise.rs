@@ -12,14 +12,22 @@ use super::tile::{Source, Target};
 /// Plans a convolution whose groups have one input and one output channel; weights are packed from `[channels, 1, kh, kw]`.
 ///
 /// # Errors
-/// If it is no such convolution, or if channels do not lie side by side.
+/// As for [`blocking`], or if an offset does not fit a tile's constants.
 pub fn plan(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError> {
+    blocking(conv, target)?.plan()
+}
+
+/// Such a convolution, to be cut into tiles.
+///
+/// # Errors
+/// If it is no such convolution, or if channels do not lie side by side.
+pub fn blocking(conv: &ConvGeometry, target: Target) -> Result<Blocking, PlanError> {
     let padded =
         conv.input_placement.block > 1 && conv.output_placement.block == conv.input_placement.block;
     let weights = Weights::Packed {
         channel_stride: conv.window_len(),
     };
-    planned(conv, weights, padded, target)
+    channelwise(conv, weights, padded, target)
 }
 
 /// Plans the product of every channel with a number of its own, and the sum with another (`conv.bias`). Both vectors of
@@ -32,15 +40,15 @@ pub fn plan_scale(conv: &ConvGeometry, target: Target) -> Result<Plan, PlanError
         let found = conv.window_len();
         return Err(PlanError::geometry("the taps of a scale", 1, found));
     }
-    planned(conv, Weights::InPlace { row: 0 }, false, target)
+    channelwise(conv, Weights::InPlace { row: 0 }, false, target)?.plan()
 }
 
-fn planned(
+fn channelwise(
     conv: &ConvGeometry,
     weights: Weights,
     padded: bool,
     target: Target,
-) -> Result<Plan, PlanError> {
+) -> Result<Blocking, PlanError> {
     let channels = conv.groups;
     for (what, found) in [
         ("input channels", conv.in_channels),
@@ -56,7 +64,7 @@ fn planned(
     }
     side_by_side(&conv.input_placement, channels)?;
     side_by_side(&conv.output_placement, channels)?;
-    let blocking = Blocking {
+    Ok(Blocking {
         segments: vec![Segment {
             input: 0,
             filter: 0,
@@ -72,6 +80,5 @@ fn planned(
             padded,
         }],
         ..conv.blocking(Source::Lanes, target)?
-    };
-    blocking.plan()
+    })
 }

@@ -9,6 +9,7 @@ use super::placement::Placement;
 use super::plan::{ChannelGroup, Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
 use super::tile::{ELEMENT, Init, Source, Step, Target};
+use std::fmt;
 
 /// Element strides of a stack of matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,18 @@ pub struct MatmulGeometry {
 /// Plans a matrix product.
 ///
 /// # Errors
+/// As for [`blocking`], or if an offset does not fit a tile's constants.
+pub fn plan(matmul: &MatmulGeometry, target: Target) -> Result<Plan, PlanError> {
+    Ok(matmul.stacked(blocking(matmul, target)?.plan()?))
+}
+
+/// One matrix product, or all that share their right-hand side, to be cut into tiles; see [`MatmulGeometry::stacked`].
+///
+/// # Errors
 /// If columns of `c`, or of a `b` read in place, do not lie side by side; or if `b` is to be packed but is a stack, or
 /// has negative strides.
-pub fn plan(matmul: &MatmulGeometry, target: Target) -> Result<Plan, PlanError> {
-    let shared = matmul.b.batch == 0 || matmul.batch == 1;
+pub fn blocking(matmul: &MatmulGeometry, target: Target) -> Result<Blocking, PlanError> {
+    let shared = matmul.shares_b();
     let weights = matmul.weights(shared)?;
     let bytes = |stride: i64| stride * ELEMENT;
     let steps = Steps {
@@ -63,7 +72,7 @@ pub fn plan(matmul: &MatmulGeometry, target: Target) -> Result<Plan, PlanError> 
         step,
         usize::try_from(matmul.b.row).unwrap_or(0),
     );
-    let blocking = Blocking {
+    Ok(Blocking {
         target,
         source: Source::Broadcast,
         init: if matmul.bias { Init::Bias } else { Init::Zero },
@@ -88,15 +97,38 @@ pub fn plan(matmul: &MatmulGeometry, target: Target) -> Result<Plan, PlanError> 
         input_bytes: matmul.batch * matmul.rows * matmul.inner * size_of::<f32>(),
         input: output,
         output,
-    };
-    let mut plan = blocking.plan()?;
-    if !shared {
-        plan.groups = matmul.repeat(&plan.groups);
+    })
+}
+
+/// One line that tells apart what kernels are chosen for.
+impl fmt::Display for MatmulGeometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, inner, columns] = [self.rows, self.inner, self.columns];
+        write!(f, "matmul {} {rows}x{inner}x{columns}", self.batch)?;
+        write!(f, " a={},{}", self.a.row, self.a.column)?;
+        match self.pack {
+            true => f.write_str(" packed")?,
+            false => write!(f, " b={}", self.b.row)?,
+        }
+        f.write_str(if self.bias { " bias" } else { "" })?;
+        write!(f, " steps={}", self.epilogue.len())
     }
-    Ok(plan)
 }
 
 impl MatmulGeometry {
+    fn shares_b(&self) -> bool {
+        self.b.batch == 0 || self.batch == 1
+    }
+
+    /// The plan of the whole stack, from that of its [`blocking`].
+    pub fn stacked(&self, plan: Plan) -> Plan {
+        if self.shares_b() {
+            return plan;
+        }
+        let groups = self.repeat(&plan.groups);
+        Plan { groups, ..plan }
+    }
+
     fn weights(&self, shared: bool) -> Result<Weights, PlanError> {
         if !self.pack {
             return if self.b.column == 1 || self.columns == 1 {

@@ -52,7 +52,7 @@ pub struct ChannelGroup {
 }
 
 /// Which table the outer loop walks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// For each group all pixels: the group's weights stay in cache.
     GroupOuter,

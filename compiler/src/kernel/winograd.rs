@@ -32,7 +32,7 @@ use super::staged::{Moving, Round, StageCall, StagedPlan, Strip};
 use super::tile::transform::{Between, Patch, Transform};
 use super::tile::{ELEMENT, Init, Lanes, Microkernel, Source, Target};
 pub use algorithm::Algorithm;
-pub use cost::choose;
+pub use cost::{Cut, Scheme, choose, ranking};
 use rayon::prelude::*;
 use squares::{Line, Squares};
 use std::collections::HashMap;
@@ -54,16 +54,30 @@ pub struct Winograd {
     out_channels: usize,
 }
 
-/// Plans a convolution with an algorithm, in enough strips for a number of threads.
+/// Plans a convolution.
+///
+/// # Errors
+/// As for [`check`], or if an offset does not fit a tile's constants.
+pub fn plan(conv: &ConvGeometry, scheme: Scheme, target: Target) -> Result<Winograd, PlanError> {
+    check(conv)?;
+    let algorithm = scheme.algorithm;
+    let squares = Squares::new(conv, scheme)?;
+    let product = product(conv, squares.per_strip(), target)?;
+    let builder = Builder::new(conv, algorithm, &squares, &product);
+    Ok(Winograd {
+        plan: builder.plan(),
+        algorithm,
+        in_channels: conv.in_channels,
+        out_channels: conv.out_channels,
+        product,
+    })
+}
+
+/// Whether the algorithm can do a convolution.
 ///
 /// # Errors
 /// If it is not 3x3 with stride 1, dilation 1 and one group, or if a layout is not blocked by 16.
-pub fn plan(
-    conv: &ConvGeometry,
-    algorithm: Algorithm,
-    target: Target,
-    threads: usize,
-) -> Result<Winograd, PlanError> {
+pub fn check(conv: &ConvGeometry) -> Result<(), PlanError> {
     conv.check()?;
     for (what, found, expected) in [
         ("the kernel", conv.kernel, [3, 3]),
@@ -90,16 +104,7 @@ pub fn plan(
             ));
         }
     }
-    let squares = Squares::new(conv, algorithm, target, threads)?;
-    let product = product(conv, squares.per_strip(), target)?;
-    let builder = Builder::new(conv, algorithm, &squares, &product);
-    Ok(Winograd {
-        plan: builder.plan(),
-        algorithm,
-        in_channels: conv.in_channels,
-        out_channels: conv.out_channels,
-        product,
-    })
+    Ok(())
 }
 
 /// The matrix product of one component: a convolution 1x1 over a line of squares.

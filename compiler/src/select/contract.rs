@@ -1,19 +1,30 @@
 //! Contractions on assembled tiles. An epilogue that the tile cannot do follows as a loop nest over the result, in place.
 
+use super::decision;
 use super::epilogue::{self, Fused};
+use super::winograd;
 use super::{EpilogueRequest, Kernel, Offer, Place, Request, Selector, Tiled};
+use crate::kernel::choice::Choice;
 use crate::kernel::conv::{self, ConvGeometry};
 use crate::kernel::depthwise;
 use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use crate::kernel::nest;
 use crate::kernel::placement::Placement;
-use crate::kernel::plan::Plan as TilePlan;
+use crate::kernel::plan::{Plan as TilePlan, PlanError};
 use crate::memory::view::{Space, View};
 use cnnc_ir::class::{Contract, Conv, Semantics};
 use cnnc_ir::{DType, Ex, Layout, Tensor};
 
 pub fn convolution_tile(selector: &mut Selector, request: &Request) -> Offer {
-    convolution(selector, request, conv::plan)
+    let convolution = Convolution::new(request)?;
+    let geometry = &convolution.geometry;
+    let direct = conv::blocking(geometry, selector.target).map_err(|e| e.to_string())?;
+    let winograd = winograd::admits(selector, &convolution).is_ok();
+    let plan = match selector.decide_convolution(geometry, &direct, winograd) {
+        Choice::Direct(tiling) => decision::planned(&direct, tiling),
+        Choice::Winograd(_) => direct.plan(),
+    };
+    convolution.tiled(selector, request, plan)
 }
 
 pub fn depthwise_tile(selector: &mut Selector, request: &Request) -> Offer {
@@ -22,38 +33,64 @@ pub fn depthwise_tile(selector: &mut Selector, request: &Request) -> Offer {
     {
         return Err("the convolution has one group".to_string());
     }
-    convolution(selector, request, depthwise::plan)
+    let convolution = Convolution::new(request)?;
+    let geometry = &convolution.geometry;
+    let direct = depthwise::blocking(geometry, selector.target).map_err(|e| e.to_string())?;
+    let plan = selector.decided(geometry.to_string(), &direct);
+    convolution.tiled(selector, request, plan)
 }
 
-type Planner = fn(
-    &ConvGeometry,
-    crate::kernel::tile::Target,
-) -> Result<TilePlan, crate::kernel::plan::PlanError>;
+/// A convolution with constant weights, as kernels see it.
+pub(super) struct Convolution<'r> {
+    pub(super) input: &'r View,
+    pub(super) weights: &'r Tensor,
+    pub(super) bias: Option<Vec<f32>>,
+    pub(super) split: Epilogue,
+    pub(super) geometry: ConvGeometry,
+}
 
-fn convolution(selector: &mut Selector, request: &Request, plan: Planner) -> Offer {
-    let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
-        return Err("not a convolution".to_string());
-    };
-    let (input, output) = (operand(request, 0)?, &request.outputs[0]);
-    let weights = constant(request, 1)?;
-    let bias = match request.inputs.get(2) {
-        Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
-        _ => None,
-    };
-    f32_only([input.dtype, output.dtype, weights.dtype()])?;
-    let channels = fixed(output)?[1];
-    let split = Epilogue::new(request, |t| {
-        t.len() == channels && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
-    });
-    let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
-    let geometry = geometry(class, input, output, weights, bias.is_some(), &split)?;
-    let plan = plan(&geometry, selector.target).map_err(|e| e.to_string())?;
-    let filters = Filters {
-        weights: &weights.to_f32(),
-        bias: bias.as_deref(),
-    };
-    let tiled = packed(selector, request, plan, filters, &split)?;
-    split.finish(selector, request, vec![Kernel::Tiled(tiled)])
+impl<'r> Convolution<'r> {
+    pub(super) fn new(request: &'r Request) -> Result<Convolution<'r>, String> {
+        let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
+            return Err("not a convolution".to_string());
+        };
+        let (input, output) = (operand(request, 0)?, &request.outputs[0]);
+        let weights = constant(request, 1)?;
+        let bias = match request.inputs.get(2) {
+            Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
+            _ => None,
+        };
+        f32_only([input.dtype, output.dtype, weights.dtype()])?;
+        let channels = fixed(output)?[1];
+        let split = Epilogue::new(request, |t| {
+            t.len() == channels && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
+        });
+        let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
+        let geometry = geometry(class, input, output, weights, bias.is_some(), &split)?;
+        Ok(Convolution {
+            input,
+            weights,
+            bias,
+            split,
+            geometry,
+        })
+    }
+
+    fn tiled(
+        self,
+        selector: &mut Selector,
+        request: &Request,
+        plan: Result<TilePlan, PlanError>,
+    ) -> Offer {
+        let filters = Filters {
+            weights: &self.weights.to_f32(),
+            bias: self.bias.as_deref(),
+        };
+        let plan = plan.map_err(|e| e.to_string())?;
+        let tiled = packed(selector, request, plan, filters, &self.split)?;
+        self.split
+            .finish(selector, request, vec![Kernel::Tiled(tiled)])
+    }
 }
 
 /// The constants of a convolution, as the operator has them.
@@ -221,7 +258,11 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
         bias: bias.is_some(),
         epilogue: split.fused.steps.clone(),
     };
-    let plan = matmul::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let direct = matmul::blocking(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let plan = selector
+        .decided(geometry.to_string(), &direct)
+        .map(|plan| geometry.stacked(plan))
+        .map_err(|e| e.to_string())?;
     let weights = match (&plan.packing, constant) {
         (Some(packing), Some(t)) => {
             let packed = packing

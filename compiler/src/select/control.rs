@@ -230,6 +230,7 @@ fn results(kernels: Vec<Kernel>) -> Selected {
         op: "body".to_string(),
         chosen: "copy",
         refused: Vec::new(),
+        decision: None,
         kernels,
     }
 }

@@ -64,31 +64,28 @@ fn both(case: &Case, algorithm: Algorithm, target: Target, setup: Setup) -> [Ten
         }
         false => sum,
     };
-    let winograd = winograd::plan(
-        &ConvGeometry {
-            batch: case.batch,
-            groups: 1,
-            in_channels: c,
-            out_channels: m,
-            input: case.input,
-            kernel: [3, 3],
-            strides: [1, 1],
-            dilations: [1, 1],
-            pads: case.pads,
-            input_placement: placement(&place(&x, true, 0).view),
-            output_placement: placement(&place(&expected, true, 0).view),
-            bias: true,
-            epilogue: case
-                .relu
-                .then(|| Step::Max(0.0.into()))
-                .into_iter()
-                .collect(),
-        },
-        algorithm,
-        target,
-        setup.threads,
-    )
-    .expect("the convolution has a plan");
+    let geometry = ConvGeometry {
+        batch: case.batch,
+        groups: 1,
+        in_channels: c,
+        out_channels: m,
+        input: case.input,
+        kernel: [3, 3],
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: case.pads,
+        input_placement: placement(&place(&x, true, 0).view),
+        output_placement: placement(&place(&expected, true, 0).view),
+        bias: true,
+        epilogue: case
+            .relu
+            .then(|| Step::Max(0.0.into()))
+            .into_iter()
+            .collect(),
+    };
+    let schemes = winograd::ranking(&geometry, &[algorithm], target, setup.threads);
+    let winograd =
+        winograd::plan(&geometry, schemes[0], target).expect("the convolution has a plan");
     let mut weights = bytes(
         &winograd
             .weights(&w.to_f32())

@@ -41,25 +41,35 @@ pub struct Demand<'a> {
 }
 
 impl Demand<'_> {
-    /// Picks the register block that takes the fewest cycles. `blocks` cuts the pixels into blocks of at most so many, and
-    /// returns their sizes.
-    pub fn shape(&self, blocks: impl Fn(usize) -> Vec<usize>) -> Shape {
-        self.sliding_window().unwrap_or_else(|| {
-            (1..=self.columns.clamp(1, COLUMNS))
-                .map(|columns| Shape {
-                    pixels: self.tallest(columns),
-                    columns,
-                })
-                .filter(|shape| shape.pixels > 0)
-                .min_by(|a, b| {
-                    let [a, b] = [a, b].map(|shape| self.cycles(shape, &blocks(shape.pixels)));
-                    a.total_cmp(&b)
-                })
-                .unwrap_or(Shape {
-                    pixels: 1,
-                    columns: 1,
-                })
-        })
+    /// The register blocks there are, at least one, that which takes the fewest cycles first. `blocks` cuts the pixels into blocks of at most so
+    /// many, and returns their sizes.
+    pub fn shapes(&self, blocks: impl Fn(usize) -> Vec<usize>) -> Vec<Shape> {
+        if let Some(shape) = self.sliding_window() {
+            return vec![shape];
+        }
+        let mut shapes: Vec<(f64, Shape)> = (1..=self.columns.clamp(1, COLUMNS))
+            .map(|columns| (self.tallest(columns), columns))
+            .filter(|(pixels, columns)| *pixels > 0 || *columns == 1)
+            .map(|(pixels, columns)| Shape {
+                pixels: pixels.max(1),
+                columns,
+            })
+            .map(|shape| (self.cycles(&shape, &blocks(shape.pixels)), shape))
+            .collect();
+        shapes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        shapes.into_iter().map(|(_, shape)| shape).collect()
+    }
+
+    /// Whether tiles of that shape fit into the registers.
+    pub fn fits(&self, shape: Shape) -> bool {
+        match self.sliding_window() {
+            Some(window) => shape == window,
+            None => {
+                let columns = 1..=COLUMNS.min(self.columns);
+                columns.contains(&shape.columns)
+                    && (1..=self.tallest(shape.columns)).contains(&shape.pixels)
+            }
+        }
     }
 
     fn tallest(&self, columns: usize) -> usize {

@@ -120,6 +120,6 @@ impl Planar<'_> {
             pixel_step: self.filter.output * ELEMENT,
         };
         let channels = conv.out_channels / conv.groups;
-        demand.shape(|most| even(channels, most).map(|block| block.len()).collect())
+        demand.shapes(|most| even(channels, most).map(|block| block.len()).collect())[0]
     }
 }

@@ -33,7 +33,7 @@ pub struct Rates {
 }
 
 /// A register block of full-width columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     pub pixels: usize,
     pub columns: usize,

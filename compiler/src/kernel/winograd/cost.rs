@@ -32,8 +32,15 @@ const fn transforms(algorithm: Algorithm) -> [f64; 2] {
     }
 }
 
+/// An algorithm, and how work is cut for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scheme {
+    pub algorithm: Algorithm,
+    pub cut: Cut,
+}
+
 /// How a convolution is cut into units of parallel work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cut {
     /// Rows and columns of squares of a strip.
     pub strip: [usize; 2],
@@ -41,41 +48,61 @@ pub struct Cut {
     pub parts: usize,
 }
 
-/// The quickest algorithm, if one is quicker than the direct sum by more than its estimate may err.
-pub fn choose(conv: &ConvGeometry, target: Target, threads: usize) -> Option<Algorithm> {
+/// The quickest scheme, if it is quicker than the direct sum by more than its estimate may err.
+pub fn choose(conv: &ConvGeometry, target: Target, threads: usize) -> Option<Scheme> {
     const MARGIN: f64 = 0.9;
     let direct = direct(conv, target) / threads.max(1) as f64 * MARGIN;
-    Algorithm::ALL
+    let quickest = estimates(conv, &Algorithm::ALL, target, threads)
         .into_iter()
-        .map(|algorithm| (cut(conv, algorithm, target, threads).0, algorithm))
+        .next();
+    quickest
         .filter(|(cycles, _)| *cycles < direct)
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, algorithm)| algorithm)
+        .map(|(_, scheme)| scheme)
 }
 
-/// The best cut, and the cycles until the last thread has finished with it.
-pub(super) fn cut(
+/// All schemes of some algorithms, that which is estimated to be quickest first.
+pub fn ranking(
     conv: &ConvGeometry,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     target: Target,
     threads: usize,
-) -> (f64, Cut) {
+) -> Vec<Scheme> {
+    let estimates = estimates(conv, algorithms, target, threads);
+    estimates.into_iter().map(|(_, scheme)| scheme).collect()
+}
+
+/// Schemes and the cycles until the last thread has finished, in the order of these.
+fn estimates(
+    conv: &ConvGeometry,
+    algorithms: &[Algorithm],
+    target: Target,
+    threads: usize,
+) -> Vec<(f64, Scheme)> {
+    let schemes = algorithms.iter().flat_map(|&algorithm| {
+        let cuts = cuts(conv, algorithm, threads).into_iter();
+        cuts.map(move |cut| Scheme { algorithm, cut })
+    });
+    let mut estimates: Vec<(f64, Scheme)> = schemes
+        .map(|scheme| (winograd(conv, scheme, target, threads), scheme))
+        .collect();
+    estimates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    estimates
+}
+
+/// Strips of whole rows of squares, and pieces of one row; each in one part or in several.
+fn cuts(conv: &ConvGeometry, algorithm: Algorithm, threads: usize) -> Vec<Cut> {
     let [rows, columns] = squares(conv, algorithm);
-    let pieces = |all: usize| (1..=all.max(1)).map(move |n| all.div_ceil(n).max(1));
-    let wide = pieces(columns).map(|width| [1, width]);
+    let pieces = |all: usize| {
+        let mut pieces: Vec<usize> = (1..=all.max(1)).map(|n| all.div_ceil(n).max(1)).collect();
+        pieces.dedup();
+        pieces.into_iter()
+    };
     let tall = pieces(rows).map(|height| [height, columns.max(1)]);
+    let wide = pieces(columns).skip(1).map(|width| [1, width]);
     let bundles = conv.out_channels.div_ceil(BUNDLE);
-    wide.chain(tall)
+    tall.chain(wide)
         .flat_map(|strip| (1..=bundles.min(2 * threads)).map(move |parts| Cut { strip, parts }))
-        .map(|cut| (winograd(conv, algorithm, target, cut, threads), cut))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .unwrap_or((
-            f64::INFINITY,
-            Cut {
-                strip: [1, 1],
-                parts: 1,
-            },
-        ))
+        .collect()
 }
 
 fn squares(conv: &ConvGeometry, algorithm: Algorithm) -> [usize; 2] {
@@ -105,13 +132,9 @@ fn direct(conv: &ConvGeometry, target: Target) -> f64 {
     overlapped(work, weights(conv, 9.0) / FROM_MEMORY)
 }
 
-fn winograd(
-    conv: &ConvGeometry,
-    algorithm: Algorithm,
-    target: Target,
-    Cut { strip, parts }: Cut,
-    threads: usize,
-) -> f64 {
+fn winograd(conv: &ConvGeometry, scheme: Scheme, target: Target, threads: usize) -> f64 {
+    let Scheme { algorithm, cut } = scheme;
+    let Cut { strip, parts } = cut;
     let count = squares(conv, algorithm);
     let strips: usize = (0..2)
         .map(|axis| count[axis].div_ceil(strip[axis]))

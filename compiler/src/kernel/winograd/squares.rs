@@ -1,10 +1,8 @@
 //! Cutting the output into squares, lines of squares, and strips of lines.
 
-use super::Algorithm;
-use super::cost::{self, Cut};
+use super::cost::{Cut, Scheme};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::plan::PlanError;
-use crate::kernel::tile::Target;
 use std::ops::Range;
 
 /// The squares of one image.
@@ -42,26 +40,26 @@ pub struct Rectangle {
 }
 
 impl Squares {
-    pub fn new(
-        conv: &ConvGeometry,
-        algorithm: Algorithm,
-        target: Target,
-        threads: usize,
-    ) -> Result<Squares, PlanError> {
+    /// Strips larger than the image are the image.
+    pub fn new(conv: &ConvGeometry, scheme: Scheme) -> Result<Squares, PlanError> {
         let output = conv.output()?;
+        let size = scheme.algorithm.size();
+        let mut cut = scheme.cut;
+        for (strip, extent) in cut.strip.iter_mut().zip(output) {
+            *strip = (*strip).min(extent.div_ceil(size));
+        }
         let steps = [&conv.input_placement, &conv.output_placement].map(|p| {
             let [_, row, pixel] = p.image_row_pixel();
             [row, pixel]
         });
-        let size = algorithm.size();
         Ok(Squares {
             output,
             input: conv.input,
             pads: [conv.pads[0], conv.pads[1]],
             steps,
             size,
-            patch: algorithm.patch(),
-            cut: cost::cut(conv, algorithm, target, threads).1,
+            patch: scheme.algorithm.patch(),
+            cut,
         })
     }
 
