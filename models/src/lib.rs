@@ -3,6 +3,7 @@
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
 //!   to try.
+//! * [`checkpoint`]: files from which a run goes on as if it had never stopped.
 //! * [`spec`]: the small language of options, `name:key=value`.
 //! * [`random`]: numbers that a resumed run draws again.
 //! * [`DIGITS`]: a small trained network to try cnnc on.
@@ -10,6 +11,7 @@
 //! Everything here is data in, data out. Deliberately absent: the compiler. A loss, an optimiser or a layer is a graph, and what makes
 //! a graph run is not known here.
 
+pub mod checkpoint;
 pub mod data;
 pub mod metrics;
 pub mod random;
