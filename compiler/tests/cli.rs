@@ -249,6 +249,43 @@ fn a_tuned_artefact_is_made_again_without_measuring() {
 }
 
 #[test]
+fn a_trace_has_a_slice_for_every_step_of_every_thread() {
+    let place = Place::new();
+    place.done("bench digits.onnx --runs 3 --profile --trace trace.json --threads 2");
+    let text = fs::read(place.file("trace.json")).unwrap();
+    let trace: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let slices = |thread: u64| {
+        let own = events
+            .iter()
+            .filter(move |e| e["ph"] == "X" && e["tid"] == thread);
+        own.collect::<Vec<_>>()
+    };
+    let names = |thread| {
+        slices(thread)
+            .iter()
+            .map(|e| e["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(names(0).len() > 2);
+    assert_eq!(names(0), names(1));
+    let mut end = 0.0;
+    for slice in slices(0) {
+        let number = |value: &serde_json::Value| value.as_f64().unwrap();
+        assert!(number(&slice["ts"]) >= end, "{slice}");
+        end = number(&slice["ts"]) + number(&slice["dur"]);
+        for key in ["gflops", "gbs", "peak_share", "waited_us"] {
+            assert!(number(&slice["args"][key]) >= 0.0, "{slice}");
+        }
+    }
+    assert_snapshot!(place.shown("bench digits.onnx --trace trace.json"), @"
+    $ cnnc bench digits.onnx --trace trace.json
+    ! cnnc: the following required arguments were not provided: --profile
+    = 2
+    ");
+}
+
+#[test]
 fn an_artefact_that_carries_its_graph_compiles_again() {
     let place = Place::new();
     place.done("compile digits.onnx -o with.bin --keep-graph");

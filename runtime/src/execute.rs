@@ -11,6 +11,7 @@ use crate::call::Functions;
 use crate::error::{KernelError, RunError};
 use crate::program::{Operand, Program, Step, StepKind};
 use crate::team::{Member, Poisoned, Team};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +25,18 @@ pub(crate) struct Run<'a> {
     next: AtomicU64,
     failed: AtomicBool,
     failure: Mutex<Option<RunError>>,
-    /// Time each top-level step took, where asked for.
-    times: Option<Mutex<Vec<Duration>>>,
+    /// What each member did in each top-level step, where asked for.
+    lanes: Option<Vec<Mutex<Vec<Span>>>>,
+}
+
+/// One thread's part in one step. Times count from the beginning of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: Duration,
+    /// When this thread had done its share, and began to wait for the others.
+    pub done: Duration,
+    /// When all had.
+    pub end: Duration,
 }
 
 /// The run is over before its end: an error was recorded or another member panicked.
@@ -42,7 +53,7 @@ impl<'a> Run<'a> {
         program: &'a Program,
         functions: &'a Functions,
         spaces: Spaces<'a>,
-        profiled: bool,
+        lanes: usize,
     ) -> Run<'a> {
         Run {
             program,
@@ -51,18 +62,21 @@ impl<'a> Run<'a> {
             next: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
-            times: profiled.then(|| Mutex::new(Vec::new())),
+            lanes: (lanes > 0).then(|| (0..lanes).map(|_| Mutex::default()).collect()),
         }
     }
 
-    /// Runs the program with `team`; the times of its top-level steps where asked for, else none.
-    pub(crate) fn execute(self, team: &mut Team) -> Result<Vec<Duration>, RunError> {
+    /// Runs the program with `team`; for as many of its members as were asked for, what they did in the top-level steps.
+    pub(crate) fn execute(self, team: &mut Team) -> Result<Vec<Vec<Span>>, RunError> {
+        let begin = Instant::now();
         let done = team.run(&|member| {
             let env = self.spaces.env(member.index, &self.functions.math);
             let walk = Walk {
                 run: &self,
                 member,
                 env,
+                begin,
+                idle_since: Cell::new(Duration::ZERO),
             };
             // A stop has left its reason in `failure` or in the team.
             let _ = walk.program();
@@ -75,8 +89,10 @@ impl<'a> Run<'a> {
             (Some(error), _) => Err(error),
             (None, Err(_)) => Err(RunError::Panicked),
             (None, Ok(())) => {
-                let times = self.times.map(|times| times.into_inner());
-                Ok(times.map_or(Vec::new(), |t| t.unwrap_or_else(PoisonError::into_inner)))
+                let lanes = self.lanes.into_iter().flatten();
+                Ok(lanes
+                    .map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner))
+                    .collect())
             }
         }
     }
@@ -96,20 +112,31 @@ struct Walk<'r, 'a> {
     run: &'r Run<'a>,
     member: &'r Member<'r>,
     env: Env,
+    begin: Instant,
+    /// When this member had last done its share of a step; kept where lanes are.
+    idle_since: Cell<Duration>,
 }
 
 impl<'a> Walk<'_, 'a> {
     fn program(&self) -> Result<(), Stop> {
-        let mut last = Instant::now();
-        for step in &self.run.program.steps {
+        let steps = &self.run.program.steps;
+        let Some(lane) = self.lane() else {
+            return self.steps(steps);
+        };
+        let mut spans = Vec::with_capacity(steps.len());
+        let mut start = self.begin.elapsed();
+        for step in steps {
             self.step(step)?;
-            if let (0, Some(times)) = (self.member.index, &self.run.times) {
-                let now = Instant::now();
-                let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-                times.push(now - std::mem::replace(&mut last, now));
-            }
+            let (done, end) = (self.idle_since.get(), self.begin.elapsed());
+            spans.push(Span { start, done, end });
+            start = end;
         }
+        *lane.lock().unwrap_or_else(PoisonError::into_inner) = spans;
         Ok(())
+    }
+
+    fn lane(&self) -> Option<&Mutex<Vec<Span>>> {
+        self.run.lanes.as_ref()?.get(self.member.index)
     }
 
     fn steps(&self, steps: &'a [Step]) -> Result<(), Stop> {
@@ -219,6 +246,9 @@ impl<'a> Walk<'_, 'a> {
 
     /// The end of a step: everybody arrives, the counter starts anew, and nobody goes on after an error.
     fn meet(&self) -> Result<(), Stop> {
+        if self.run.lanes.is_some() {
+            self.idle_since.set(self.begin.elapsed());
+        }
         self.member
             .barrier(|| self.run.next.store(0, Ordering::Relaxed))?;
         match self.run.failed.load(Ordering::Acquire) {

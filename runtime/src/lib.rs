@@ -59,6 +59,7 @@ pub use call::Code;
 pub use cpu::CpuLevel;
 pub use dtype::{Bool, DType, Element};
 pub use error::{KernelError, RunError};
+pub use execute::Span;
 pub use map::{Buffer, map_whole};
 pub use model::Model;
 pub use portable::Portable;

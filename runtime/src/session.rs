@@ -3,7 +3,7 @@
 use crate::arena::Memory;
 use crate::dtype::Element;
 use crate::error::RunError;
-use crate::execute::Run;
+use crate::execute::{Run, Span};
 use crate::model::Model;
 use crate::program::{ByteRange, Extent, Operand, Port, Program};
 use crate::strided::Strided;
@@ -61,18 +61,25 @@ impl Session {
 
     /// Runs on what the inputs hold. After an error outputs are undefined, the session can be used on.
     pub fn run(&mut self) -> Result<(), RunError> {
-        self.execute(false).map(|_| ())
+        self.execute(0).map(|_| ())
     }
 
     /// As [`Session::run`]; the time each step of [`Program::steps`] took.
     pub fn run_profiled(&mut self) -> Result<Vec<Duration>, RunError> {
-        self.execute(true)
+        let lanes = self.execute(1)?;
+        let spans = lanes.into_iter().flatten();
+        Ok(spans.map(|span| span.end - span.start).collect())
     }
 
-    fn execute(&mut self, profiled: bool) -> Result<Vec<Duration>, RunError> {
+    /// As [`Session::run`]; for every thread, what it did in each step of [`Program::steps`].
+    pub fn run_traced(&mut self) -> Result<Vec<Vec<Span>>, RunError> {
+        self.execute(self.threads())
+    }
+
+    fn execute(&mut self, lanes: usize) -> Result<Vec<Vec<Span>>, RunError> {
         let (program, weights) = (self.model.program(), self.model.weights());
         let spaces = self.memory.spaces(program, weights);
-        Run::new(program, self.model.functions(), spaces, profiled).execute(&mut self.team)
+        Run::new(program, self.model.functions(), spaces, lanes).execute(&mut self.team)
     }
 
     /// Feeds exactly the program's inputs, runs, and fetches every output, in the program's order. What is fed is checked before

@@ -222,4 +222,7 @@ pub struct Bench {
     /// Time every step
     #[arg(long)]
     pub profile: bool,
+    /// Also write a run's steps, thread by thread, for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE.json", requires = "profile")]
+    pub trace: Option<PathBuf>,
 }

@@ -2,17 +2,21 @@
 
 mod peak;
 mod profile;
+mod trace;
+mod yardstick;
 
 use super::args::{Bench, Common};
 use super::failure::Failure;
 use super::run::ir_dtype;
-use super::{line, load, tensors};
+use super::{line, load, output, tensors};
 use crate::emit;
 use crate::statistics::Work;
 use cnnc_runtime::{Model, TensorView};
 use std::time::{Duration, Instant};
+use yardstick::Yardstick;
 
 pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
+    a.trace.as_deref().map_or(Ok(()), output::check)?;
     let start = Instant::now();
     let (model, work) = model(a, common)?;
     let mut session = model.session(common.threads())?;
@@ -51,7 +55,12 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
         times.push(t.elapsed().as_secs_f64() * 1e3);
     }
     if a.profile {
-        profile::print(&mut session, &work, times.len().clamp(3, 100), common)?;
+        let yardstick = Yardstick::measure(&work, session.threads(), common)?;
+        let runs = times.len().clamp(3, 100);
+        profile::print(&mut session, &yardstick, runs, common)?;
+        if let Some(path) = &a.trace {
+            trace::write(&mut session, &yardstick, runs, path)?;
+        }
     }
     times.sort_by(f64::total_cmp);
     let at = |q: f64| times[((times.len() - 1) as f64 * q).round() as usize];

@@ -1,12 +1,10 @@
 //! `--profile`: what each node takes, how fast that is, and what share of this machine's measured peak.
 
-use super::peak::Peak;
+use super::yardstick::{Rates, Yardstick};
 use crate::cli::args::Common;
 use crate::cli::failure::{Failure, printable};
 use crate::cli::line;
-use crate::statistics::Work;
-use cnnc_runtime::{Session, StepKind};
-use std::collections::HashMap;
+use cnnc_runtime::{Session, Step, StepKind};
 
 /// The steps of one node.
 struct Row {
@@ -18,20 +16,18 @@ struct Row {
 /// Prints a row for each node, in the order of execution; times are medians over `runs` (at least one).
 pub fn print(
     session: &mut Session,
-    work: &[Work],
+    yardstick: &Yardstick,
     runs: usize,
     common: &Common,
 ) -> Result<(), Failure> {
     let rows = measure(session, runs)?;
-    let peak = Peak::measure(session.threads(), common)?;
-    let work: HashMap<&str, &Work> = work.iter().map(|w| (w.label.as_str(), w)).collect();
     let total: f64 = rows.iter().map(|r| r.us).sum();
     for row in &rows {
-        let (operations, bytes) = work
-            .get(row.label.as_str())
-            .map_or((0.0, 0.0), |w| (w.operations as f64, w.bytes as f64));
-        let (gflops, gbs) = (operations / row.us / 1e3, bytes / row.us / 1e3);
-        let of_peak = (gflops / peak.gflops).max(gbs / peak.gbs);
+        let Rates {
+            gflops,
+            gbs,
+            of_peak,
+        } = yardstick.rates(&row.label, row.us);
         let share = row.us / total;
         if common.json {
             line(
@@ -52,6 +48,7 @@ pub fn print(
             ))?;
         }
     }
+    let peak = &yardstick.peak;
     if common.json {
         let peak = serde_json::json!({"peak_gflops": peak.gflops, "peak_gbs": peak.gbs});
         return line(&peak.to_string());
@@ -80,14 +77,19 @@ fn measure(session: &mut Session, runs: usize) -> Result<Vec<Row>, Failure> {
             Some(row) if row.label == step.label => row.us += us,
             _ => rows.push(Row {
                 label: step.label.clone(),
-                kind: match &step.kind {
-                    StepKind::Native { .. } => "generated",
-                    StepKind::Portable { .. } => "portable",
-                    _ => "control",
-                },
+                kind: kind(step),
                 us,
             }),
         }
     }
     Ok(rows)
+}
+
+/// What runs a step.
+pub fn kind(step: &Step) -> &'static str {
+    match &step.kind {
+        StepKind::Native { .. } => "generated",
+        StepKind::Portable { .. } => "portable",
+        _ => "control",
+    }
 }
