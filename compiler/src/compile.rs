@@ -80,23 +80,20 @@ pub struct Compiled {
 pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, CompileError> {
     let statistics = Statistics::of(&graph);
     passes::run(&mut graph, &options.passes)?;
-    let schedule = schedule::schedule(&graph);
-    let plan = memory::plan(&schedule, options.max_arena)?;
     let target = match options.cpu {
         CpuLevel::Baseline => Target::Clif128 { fma: false },
         CpuLevel::V3 => Target::Avx2,
         CpuLevel::V4 => Target::Avx512,
     };
-    let selection = select::select(
-        &schedule,
-        &plan,
-        Wishes {
-            target,
-            numerics: options.numerics,
-            threads: options.threads,
-        },
-        &options.choices,
-    )?;
+    let wishes = Wishes {
+        target,
+        numerics: options.numerics,
+        threads: options.threads,
+    };
+    let mut schedule = schedule::schedule(&graph);
+    select::join(&mut schedule, wishes);
+    let plan = memory::plan(&schedule, options.max_arena)?;
+    let selection = select::select(&schedule, &plan, wishes, &options.choices)?;
     let decisions = selection.decisions();
     let explanation = selection.to_string();
     let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;

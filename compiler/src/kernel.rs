@@ -2,12 +2,14 @@
 //!
 //! [`tile`] describes and assembles the innermost block of multiply-adds. [`conv`], [`transposed`], [`depthwise`], [`pool`],
 //! [`planar`] and [`matmul`] cut a whole operator into calls of a few such tiles; what they make is a [`plan::Plan`], plain data
-//! that the code generator turns into a loop. [`winograd`] makes a [`staged::StagedPlan`], whose intermediate results stay in the
-//! cache. What they are free to choose is a [`choice::Choice`]. [`nest`] describes everything that is not a hot tile as loops over affine addresses.
+//! that the code generator turns into a loop. [`winograd`] and [`chain`] make a [`staged::StagedPlan`], whose intermediate results
+//! stay in the cache. What they are free to choose is a [`choice::Choice`]. [`nest`] describes everything that is not a hot tile
+//! as loops over affine addresses.
 //! Deliberately absent: which operator gets which plan (`select`), and memory (`memory::view`): a plan's offsets are
 //! relative to the operands.
 
 pub mod blocking;
+pub mod chain;
 pub mod choice;
 pub mod conv;
 pub mod depthwise;

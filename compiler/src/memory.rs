@@ -16,7 +16,7 @@ use cnnc_ir::{Dim, Layout, TensorType, Value};
 use std::collections::HashMap;
 use std::fmt::Write;
 use thiserror::Error;
-use view::{Extent, Space, View};
+use view::{Extent, View};
 
 /// Every buffer starts at a multiple of this, and ends with at least [`TAIL`] readable bytes.
 pub const ALIGN: u64 = 64;
@@ -79,7 +79,7 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
         let size = planner.byte_size(name, ty)?;
         let class = match ty.layout {
             Layout::Blocked { halo, .. } if halo != [0; 4] => Class::Halo {
-                geometry: planner.geometry(ty),
+                geometry: view::geometry(ty),
                 halo,
             },
             _ => Class::General,
@@ -223,49 +223,13 @@ impl Planner {
 
     /// The view of a whole buffer that holds one value of that type; the offset counts from the buffer's start.
     fn whole(&self, ty: &TensorType) -> View {
-        let dims = self.extents(ty);
-        let (offset, strides) = match ty.layout {
-            Layout::Plain => (
-                0,
-                dense(&dims.iter().map(|d| d.upper()).collect::<Vec<_>>()),
-            ),
-            Layout::Blocked { halo, .. } => {
-                let geometry = self.geometry(ty);
-                let strides = dense(&geometry);
-                let interior = i64::from(halo[0]) * strides[2] + i64::from(halo[1]) * strides[3];
-                (interior as u64 * ty.dtype.size() as u64, strides)
-            }
-        };
-        View {
-            space: Space::Arena,
-            offset,
-            dtype: ty.dtype,
-            dims,
-            strides,
-            layout: ty.layout,
-        }
-    }
-
-    /// `[N, C/block, H + halo, W + halo, block]` of a blocked type.
-    fn geometry(&self, ty: &TensorType) -> [u64; 5] {
-        let (block, halo) = match ty.layout {
-            Layout::Blocked { block, halo } => (u64::from(block), halo.map(u64::from)),
-            Layout::Plain => (1, [0; 4]),
-        };
-        let d = |i: usize| ty.shape.get(i).and_then(Dim::upper).unwrap_or(1);
-        [
-            d(0),
-            d(1).div_ceil(block),
-            d(2) + halo[0] + halo[2],
-            d(3) + halo[1] + halo[3],
-            block,
-        ]
+        View::whole(ty, self.extents(ty))
     }
 
     fn byte_size(&self, name: &str, ty: &TensorType) -> Result<u64, MemoryError> {
         let extents: Vec<u64> = match ty.layout {
             Layout::Plain => self.extents(ty).iter().map(|d| d.upper()).collect(),
-            Layout::Blocked { .. } => self.geometry(ty).to_vec(),
+            Layout::Blocked { .. } => view::geometry(ty).to_vec(),
         };
         let bytes = extents
             .iter()
@@ -277,13 +241,4 @@ impl Planner {
             dim: "size overflows".to_string(),
         })
     }
-}
-
-/// Row-major strides.
-fn dense(extents: &[u64]) -> Vec<i64> {
-    let mut strides = vec![1; extents.len()];
-    for i in (0..extents.len().saturating_sub(1)).rev() {
-        strides[i] = strides[i + 1] * extents[i + 1].max(1) as i64;
-    }
-    strides
 }

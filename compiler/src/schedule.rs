@@ -5,6 +5,7 @@
 use cnnc_ir::{Graph, NodeId, NodeKind, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 /// Steps of one graph. Blocks are numbered: block 0 is the main graph, the others are bodies.
 pub struct Block<'g> {
@@ -18,6 +19,9 @@ pub struct Block<'g> {
 
 /// One operator at its time. Control flow spans the times of its bodies.
 pub struct Step<'g> {
+    /// Operators done strip by strip along with `node`, in their order: each result is read by the next one only, and is nowhere
+    /// in memory as a whole.
+    pub before: Vec<NodeId>,
     pub node: NodeId,
     pub start: u32,
     pub end: u32,
@@ -62,6 +66,7 @@ impl Clock {
                     self.tick()
                 };
                 Step {
+                    before: Vec::new(),
                     node,
                     start,
                     end,
@@ -75,6 +80,26 @@ impl Clock {
             steps,
             start,
             end: self.tick(),
+        }
+    }
+}
+
+impl Step<'_> {
+    /// The step's operators in their order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.before.iter().copied().chain([self.node])
+    }
+}
+
+impl Block<'_> {
+    /// Joins runs of steps, given by their indices, into one step each; runs ascend and do not overlap.
+    pub fn join(&mut self, runs: &[Range<usize>]) {
+        for run in runs.iter().rev() {
+            let Some(last) = run.end.checked_sub(1).filter(|last| *last > run.start) else {
+                continue;
+            };
+            let before: Vec<NodeId> = self.steps.drain(run.start..last).map(|s| s.node).collect();
+            self.steps[run.start].before = before;
         }
     }
 }
@@ -203,11 +228,15 @@ fn peak(graph: &Graph, order: &[NodeId]) -> i64 {
     peak
 }
 
-/// One line a step: time, result, operator, operands.
+/// One line an operator: time, result, operator, operands; operators of one step have its time.
 impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
-            let node = self.graph.node(step.node);
+        for (step, id) in self
+            .steps
+            .iter()
+            .flat_map(|s| s.nodes().map(move |id| (s, id)))
+        {
+            let node = self.graph.node(id);
             let name = |v: &Option<Value>| {
                 v.map_or("_".to_string(), |v| {
                     format!("%{}", self.graph.value_name(v))

@@ -3,6 +3,7 @@
 //! Candidates stand in lists, best first, the loop nest or the portable kernel last. A candidate answers with kernels or with the
 //! reason why it does not fit; [`Selection`] keeps both, and `cnnc explain` prints them.
 
+mod chain;
 pub mod constants;
 mod contract;
 mod control;
@@ -27,7 +28,7 @@ use cnnc_ir::class::{Movement, Semantics};
 use cnnc_ir::expr::ScalarExpr;
 use cnnc_ir::graph::Epilogue;
 use cnnc_ir::schema::TypeError;
-use cnnc_ir::{NodeId, Tensor, Value};
+use cnnc_ir::{Graph, NodeId, Tensor, Value};
 use cnnc_runtime::portable::Portable;
 use constants::ConstantPool;
 use decision::{Choices, Decision};
@@ -40,9 +41,19 @@ pub struct Selection {
     pub constants: ConstantPool,
 }
 
+/// Between the labels of operators that are one step.
+pub const JOINED: &str = " + ";
+
 impl Selected {
-    /// What its steps are called.
+    /// What its steps are called: its operators' labels.
     pub fn label(&self) -> String {
+        let own = self.own_label();
+        let labels = self.before.iter().chain([&own]).map(String::as_str);
+        labels.collect::<Vec<_>>().join(JOINED)
+    }
+
+    /// The label of its last operator.
+    fn own_label(&self) -> String {
         format!("{} ({})", self.node, self.op)
     }
 }
@@ -63,6 +74,8 @@ pub struct Selected {
     /// The node's title and operator.
     pub node: String,
     pub op: String,
+    /// Labels of the operators that are done along with it, before it.
+    pub before: Vec<String>,
     /// Name of the chosen candidate; `alias` where nothing is to be done.
     pub chosen: &'static str,
     /// Candidates before it and why they do not fit.
@@ -173,6 +186,18 @@ pub struct Wishes {
     pub threads: usize,
 }
 
+/// Joins steps of the schedule that are estimated to be quicker strip by strip, so that no memory is planned between them.
+pub fn join(schedule: &mut Block, wishes: Wishes) {
+    for step in &mut schedule.steps {
+        step.bodies.iter_mut().for_each(|body| join(body, wishes));
+    }
+    let runs = chain::runs(
+        &mut Selector::new(None, wishes, &Choices::default()),
+        schedule,
+    );
+    schedule.join(&runs);
+}
+
 /// Chooses kernels for the whole schedule, free choices as they were measured to be quickest.
 pub fn select(
     schedule: &Block,
@@ -180,15 +205,7 @@ pub fn select(
     wishes: Wishes,
     choices: &Choices,
 ) -> Result<Selection, SelectError> {
-    let mut selector = Selector {
-        plan,
-        target: wishes.target,
-        wishes,
-        choices,
-        decision: None,
-        constants: ConstantPool::default(),
-        captured: HashMap::new(),
-    };
+    let mut selector = Selector::new(Some(plan), wishes, choices);
     let steps = selector.block(schedule)?;
     Ok(Selection {
         steps,
@@ -295,7 +312,8 @@ pub struct EpilogueRequest<'a> {
 }
 
 pub struct Selector<'p> {
-    plan: &'p Plan,
+    /// Nothing has a place before memory is planned.
+    plan: Option<&'p Plan>,
     target: Target,
     wishes: Wishes,
     choices: &'p Choices,
@@ -306,7 +324,19 @@ pub struct Selector<'p> {
     captured: HashMap<Key, Tensor>,
 }
 
-impl Selector<'_> {
+impl<'p> Selector<'p> {
+    fn new(plan: Option<&'p Plan>, wishes: Wishes, choices: &'p Choices) -> Selector<'p> {
+        Selector {
+            plan,
+            target: wishes.target,
+            wishes,
+            choices,
+            decision: None,
+            constants: ConstantPool::default(),
+            captured: HashMap::new(),
+        }
+    }
+
     fn block(&mut self, block: &Block) -> Result<Vec<Selected>, SelectError> {
         block
             .steps
@@ -324,18 +354,17 @@ impl Selector<'_> {
         block.graph.constant(v).or(captured).cloned()
     }
 
+    /// Where a value lies. Values inside a step have no place.
     fn view(&mut self, block: &Block, v: Value) -> View {
-        match self.constant(block, v) {
-            Some(t) => self.constants.plain(&t),
-            None => self
-                .plan
-                .view(Key {
-                    block: block.id,
-                    value: v,
-                })
-                .cloned()
-                .expect("every value that is no constant is planned"),
+        if let Some(t) = self.constant(block, v) {
+            return self.constants.plain(&t);
         }
+        let key = Key {
+            block: block.id,
+            value: v,
+        };
+        let place = self.plan.and_then(|plan| plan.view(key));
+        place.map_or_else(|| View::unplaced(block.graph.ty(v)), View::clone)
     }
 
     fn views(
@@ -365,10 +394,13 @@ impl Selector<'_> {
             node.title().to_string(),
             node.op_kind().map_or("", |k| k.def().name).to_string(),
         );
+        let before = step.before.iter().map(|&id| label(block.graph, id));
+        let before: Vec<String> = before.collect();
         let semantics = self.semantics(block, step.node)?;
         let selected = |chosen, refused, kernels| Selected {
             node: title.clone(),
             op: op.clone(),
+            before: before.clone(),
             chosen,
             refused,
             decision: None,
@@ -384,33 +416,18 @@ impl Selector<'_> {
         if self.is_alias(block, step.node, &semantics) {
             return Ok(selected("alias", Vec::new(), Vec::new()));
         }
-        let (inputs, values) = self.views(block, node.root_inputs());
-        let (operands, operand_values) = self.views(block, node.epilogue_inputs());
-        let outputs = (0..node.outputs.len() as u32)
-            .map(|slot| {
-                self.view(
-                    block,
-                    Value {
-                        node: step.node,
-                        slot,
-                    },
-                )
-            })
-            .collect();
-        let epilogue: Option<&Epilogue> = node.op().and_then(|o| o.epilogue.as_ref());
-        let result = self.result_type(block, step.node);
-        let request = Request {
-            semantics: &semantics,
-            inputs,
-            values,
-            outputs,
-            epilogue: epilogue.map(|e| EpilogueRequest {
-                expr: &e.expr,
-                operands: operands.into_iter().flatten().collect(),
-                values: operand_values,
-            }),
-            result,
-        };
+        if !step.before.is_empty() {
+            let kernels = chain::kernels(self, block, step);
+            return match kernels {
+                Ok(kernels) => Ok(selected("strips", Vec::new(), kernels)),
+                Err(reasons) => Err(SelectError::NoKernel {
+                    node: title.clone(),
+                    op: op.clone(),
+                    reasons,
+                }),
+            };
+        }
+        let request = self.request(block, step.node, &semantics);
         let candidates = match &semantics {
             Semantics::Contract(_) => CONTRACTIONS,
             Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
@@ -441,6 +458,34 @@ impl Selector<'_> {
             op: op.clone(),
             reasons: reasons.join("; "),
         })
+    }
+
+    /// A node with its operands' and results' places.
+    fn request<'a>(
+        &mut self,
+        block: &'a Block<'_>,
+        id: NodeId,
+        semantics: &'a Semantics,
+    ) -> Request<'a> {
+        let node = block.graph.node(id);
+        let (inputs, values) = self.views(block, node.root_inputs());
+        let (operands, operand_values) = self.views(block, node.epilogue_inputs());
+        let slots = 0..node.outputs.len() as u32;
+        let outputs = slots.map(|slot| self.view(block, Value { node: id, slot }));
+        let outputs = outputs.collect();
+        let epilogue: Option<&Epilogue> = node.op().and_then(|o| o.epilogue.as_ref());
+        Request {
+            semantics,
+            inputs,
+            values,
+            outputs,
+            epilogue: epilogue.map(|e| EpilogueRequest {
+                expr: &e.expr,
+                operands: operands.into_iter().flatten().collect(),
+                values: operand_values,
+            }),
+            result: self.result_type(block, id),
+        }
     }
 
     fn semantics(&self, block: &Block, id: NodeId) -> Result<Semantics, SelectError> {
@@ -479,12 +524,14 @@ impl Selector<'_> {
             value,
         };
         let node = block.graph.node(id);
-        let Some(result) = self.plan.view(key(id.into())) else {
+        let Some(plan) = self.plan else {
+            return false;
+        };
+        let Some(result) = plan.view(key(id.into())) else {
             return false;
         };
         let at = |v: Value, offset: u64| {
-            self.plan
-                .view(key(v))
+            plan.view(key(v))
                 .is_some_and(|p| p.space == result.space && p.offset == offset)
         };
         match semantics {
@@ -499,7 +546,7 @@ impl Selector<'_> {
                 };
                 let mut offset = result.offset;
                 parts.iter().all(|&p| {
-                    let here = at(p, offset) && self.plan.is_part(key(p), key(id.into()));
+                    let here = at(p, offset) && plan.is_part(key(p), key(id.into()));
                     let extent = block.graph.ty(p).shape[*axis].fixed().unwrap_or(0);
                     offset += extent * unit as u64 * result.dtype.size() as u64;
                     here
@@ -510,10 +557,17 @@ impl Selector<'_> {
                 .first()
                 .copied()
                 .flatten()
-                .is_some_and(|v| self.plan.is_part(key(id.into()), key(v))),
+                .is_some_and(|v| plan.is_part(key(id.into()), key(v))),
             _ => false,
         }
     }
+}
+
+/// What an operator is called in a list of steps: `title (Op)`.
+fn label(graph: &Graph, id: NodeId) -> String {
+    let node = graph.node(id);
+    let op = node.op_kind().map_or("", |k| k.def().name);
+    format!("{} ({op})", node.title())
 }
 
 /// The generic lowering of a class to loop nests.

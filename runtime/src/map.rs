@@ -18,10 +18,11 @@ use std::ptr;
 /// Bytes from which huge pages are worth asking for.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// A private anonymous mapping.
+/// A private anonymous mapping of `bytes` from `mapping` on, of which memory from `start` on is used.
 struct Pages {
-    start: *mut u8,
+    mapping: *mut u8,
     bytes: usize,
+    start: *mut u8,
 }
 
 // SAFETY: the mapping is owned by this value alone; nothing about it is bound to a thread.
@@ -30,21 +31,30 @@ unsafe impl Send for Pages {}
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// Zeroed, readable and writable pages for at least `bytes` and one guard page behind them.
+    /// Zeroed, readable and writable pages for at least `bytes` and one guard page behind them. Large ones begin where a huge
+    /// page does.
     fn with_guard(bytes: usize) -> io::Result<Pages> {
         let page = rustix::param::page_size();
+        let align = if bytes < HUGE_PAGE { page } else { HUGE_PAGE };
         let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
         let usable = bytes.checked_next_multiple_of(page).ok_or_else(too_large)?;
-        let total = usable.checked_add(page).ok_or_else(too_large)?;
+        let total = usable.checked_add(align).ok_or_else(too_large)?;
         let writable = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory in use.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), total, writable, MapFlags::PRIVATE) }?;
+        let mapping =
+            unsafe { mmap_anonymous(ptr::null_mut(), total, writable, MapFlags::PRIVATE) }?;
+        let mapping: *mut u8 = mapping.cast();
+        // Less than `align`, by whole pages, so that a page is left behind the usable ones.
+        let skipped = mapping.addr().next_multiple_of(align) - mapping.addr();
         let pages = Pages {
-            start: start.cast(),
+            mapping,
             bytes: total,
+            start: mapping.wrapping_add(skipped),
         };
-        // SAFETY: the last page of the mapping above, which nobody has seen yet.
-        unsafe { mprotect(pages.start.add(usable).cast(), page, MprotectFlags::empty()) }?;
+        let behind = pages.start.wrapping_add(usable);
+        let rest = total - skipped - usable;
+        // SAFETY: the last pages of the mapping above, which nobody has seen yet.
+        unsafe { mprotect(behind.cast(), rest, MprotectFlags::empty()) }?;
         Ok(pages)
     }
 
@@ -56,7 +66,7 @@ impl Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and whoever borrowed from it borrowed from `self`. Unmapping a valid range cannot fail.
-        let _ = unsafe { munmap(self.start(), self.bytes) };
+        let _ = unsafe { munmap(self.mapping.cast(), self.bytes) };
     }
 }
 

@@ -99,6 +99,32 @@ fn past_mistakes_stay_mended() {
     }
 }
 
+/// Large enough that they are quicker strip by strip; one result is part of a concatenation, beside what was added to it.
+#[test]
+fn strips_equal_the_interpreter() {
+    let plain = include_str!("../common/inverted_residual.cnn");
+    for text in [plain, &in_a_concatenation(1), &in_a_concatenation(2)] {
+        let graph = seeded::network(text);
+        check(&graph, "fuse_epilogues", 1).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+fn in_a_concatenation(batch: usize) -> String {
+    format!(
+        r#"graph "in a concatenation" (%x: f32[{batch},16,56,56]) {{
+             %w1 = seeded f32[144,16,1,1]
+             %c1 = Conv(%x, %w1)
+             %w2 = seeded f32[144,1,3,3]
+             %c2 = Conv(%c1, %w2) {{pads=[1, 1, 1, 1], group=144}}
+             %w3 = seeded f32[16,144,1,1]
+             %c3 = Conv(%c2, %w3)
+             %a3 = Add(%c3, %x)
+             %y = Concat(%a3, %x) {{axis=1}}
+             return "y" = %y
+           }}"#
+    )
+}
+
 const PAST: &[&str] = &[
     // Columns that a kernel of width 1 reads from the padding alone have the bias, not nothing.
     r#"graph "padding alone" (%x: f32[1,4,11,3]) {

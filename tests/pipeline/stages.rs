@@ -58,6 +58,15 @@ fn the_chosen_kernels() {
     insta::assert_snapshot!(compile(&small()).explanation);
 }
 
+/// Steps that are joined have one time, and nothing is planned between them.
+#[test]
+fn strips() {
+    let graph = seeded::network(include_str!("../common/inverted_residual.cnn"));
+    let compiled = compile(&graph);
+    let stages = [compiled.schedule, compiled.plan, compiled.explanation];
+    insta::assert_snapshot!(stages.join("\n"));
+}
+
 #[test]
 fn the_programs_steps() {
     insta::assert_snapshot!(compile(&small()).program().to_string());

@@ -15,10 +15,11 @@
 //! where a place is the operand, moved by the strip's offset, or the scratch memory. Offsets are bytes.
 
 use super::tile::Microkernel;
+use std::collections::HashMap;
 use std::fmt;
 
 /// See the module's head.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StagedPlan {
     /// Distinct microkernels.
     pub kernels: Vec<Microkernel>,
@@ -91,6 +92,71 @@ impl Moving {
             place: StagePlace::Scratch,
             offset,
             step,
+        }
+    }
+}
+
+/// A round of a program under construction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Repeated {
+    pub times: usize,
+    pub calls: Vec<StageCall>,
+}
+
+/// A staged plan under construction: equal kernels and equal programs are kept once.
+#[derive(Default)]
+pub struct StagedBuilder {
+    plan: StagedPlan,
+    kernels: HashMap<Microkernel, u32>,
+    programs: HashMap<Vec<Repeated>, u32>,
+}
+
+impl StagedBuilder {
+    /// The number of a microkernel.
+    pub fn kernel(&mut self, kernel: impl Into<Microkernel>) -> u32 {
+        let kernel = kernel.into();
+        let next = self.plan.kernels.len() as u32;
+        let index = *self.kernels.entry(kernel.clone()).or_insert(next);
+        if index == next {
+            self.plan.kernels.push(kernel);
+        }
+        index
+    }
+
+    /// Appends a strip for each of the offsets `[input, output]`, all with the same program.
+    pub fn strips(&mut self, program: Vec<Repeated>, offsets: impl IntoIterator<Item = [i64; 2]>) {
+        let StagedPlan {
+            calls,
+            rounds,
+            strips,
+            ..
+        } = &mut self.plan;
+        let count = program.len() as u32;
+        let first = *self.programs.entry(program).or_insert_with_key(|program| {
+            let first = rounds.len() as u32;
+            for round in program {
+                rounds.push(Round {
+                    first: calls.len() as u32,
+                    count: round.calls.len() as u32,
+                    repeat: round.times as u32,
+                });
+                calls.extend_from_slice(&round.calls);
+            }
+            first
+        });
+        strips.extend(offsets.into_iter().map(|[input, output]| Strip {
+            first,
+            count,
+            input,
+            output,
+        }));
+    }
+
+    /// The plan, whose programs need so many bytes of scratch memory.
+    pub fn finish(self, scratch: u64) -> StagedPlan {
+        StagedPlan {
+            scratch,
+            ..self.plan
         }
     }
 }

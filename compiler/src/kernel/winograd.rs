@@ -23,19 +23,18 @@ mod algorithm;
 mod cost;
 mod squares;
 
-use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights};
+use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights, even};
 use super::conv::ConvGeometry;
 use super::placement::Placement;
 use super::plan::{ChannelGroup, Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
-use super::staged::{Moving, Round, StageCall, StagedPlan, Strip};
+use super::staged::{Moving, Repeated, StageCall, StagedBuilder, StagedPlan};
 use super::tile::transform::{Between, Patch, Transform};
-use super::tile::{ELEMENT, Init, Lanes, Microkernel, Source, Target};
+use super::tile::{ELEMENT, Init, Lanes, Source, Target};
 pub use algorithm::Algorithm;
 pub use cost::{Cut, Scheme, choose, ranking};
 use rayon::prelude::*;
 use squares::{Line, Squares};
-use std::collections::HashMap;
 
 /// Bytes of one vector of a block of channels.
 const VECTOR: i64 = Lanes::Sixteen.bytes();
@@ -205,13 +204,6 @@ struct Bundle {
     blocks: std::ops::Range<usize>,
 }
 
-/// A round of a program under construction.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Repeated {
-    times: usize,
-    calls: Vec<StageCall>,
-}
-
 struct Builder<'a> {
     conv: &'a ConvGeometry,
     algorithm: Algorithm,
@@ -221,8 +213,7 @@ struct Builder<'a> {
     /// Bytes between neighbouring blocks of channels in the scratch memory, and between components of `V` and of `M`.
     plane: i64,
     components: [i64; 2],
-    kernels: Vec<Microkernel>,
-    index: HashMap<Microkernel, u32>,
+    staged: StagedBuilder,
 }
 
 impl<'a> Builder<'a> {
@@ -245,63 +236,25 @@ impl<'a> Builder<'a> {
             plane,
             components: [apart(conv.in_channels.div_ceil(BLOCK)), apart(widest)],
             bundles,
-            kernels: Vec::new(),
-            index: HashMap::new(),
+            staged: StagedBuilder::default(),
         }
-    }
-
-    fn kernel(&mut self, kernel: Microkernel) -> u32 {
-        let next = self.kernels.len() as u32;
-        let index = *self.index.entry(kernel.clone()).or_insert(next);
-        if index == next {
-            self.kernels.push(kernel);
-        }
-        index
     }
 
     fn plan(mut self) -> StagedPlan {
-        let (mut calls, mut rounds) = (Vec::new(), Vec::new());
-        let mut programs: HashMap<Vec<Repeated>, u32> = HashMap::new();
-        let mut strips = Vec::new();
         let parts = self.squares.parts();
+        let per_part = self.bundles.len().div_ceil(parts);
+        let placements = [&self.conv.input_placement, &self.conv.output_placement];
+        let images = placements.map(|p| p.strides[0] * ELEMENT);
         for strip in self.squares.strips() {
-            for part in
-                super::blocking::even(self.bundles.len(), self.bundles.len().div_ceil(parts))
-            {
+            for part in even(self.bundles.len(), per_part) {
                 let program = self.program(&strip.lines, part);
-                let count = program.len() as u32;
-                let first = *programs.entry(program).or_insert_with_key(|program| {
-                    let first = rounds.len() as u32;
-                    for round in program {
-                        rounds.push(Round {
-                            first: calls.len() as u32,
-                            count: round.calls.len() as u32,
-                            repeat: round.times as u32,
-                        });
-                        calls.extend_from_slice(&round.calls);
-                    }
-                    first
-                });
-                for image in 0..self.conv.batch as i64 {
-                    let [input, output] = [&self.conv.input_placement, &self.conv.output_placement]
-                        .map(|p| image * p.strides[0] * ELEMENT);
-                    strips.push(Strip {
-                        first,
-                        count,
-                        input: strip.input + input,
-                        output: strip.output + output,
-                    });
-                }
+                let offsets = (0..self.conv.batch as i64)
+                    .map(|n| [strip.input + n * images[0], strip.output + n * images[1]]);
+                self.staged.strips(program, offsets);
             }
         }
         let scratch = self.components.iter().sum::<i64>() * self.algorithm.components() as i64;
-        StagedPlan {
-            kernels: self.kernels,
-            calls,
-            rounds,
-            strips,
-            scratch: scratch as u64,
-        }
+        self.staged.finish(scratch as u64)
     }
 
     /// The rounds of a strip for some of the bundles.
@@ -350,7 +303,7 @@ impl<'a> Builder<'a> {
             epilogue: Vec::new(),
         };
         StageCall {
-            kernel: self.kernel(transform.into()),
+            kernel: self.staged.kernel(transform),
             input: Moving::operand(line.input, self.conv.input_placement.strides[1] * ELEMENT),
             weights: Moving::operand(0, 0),
             output: Moving::scratch(line.first as i64 * VECTOR, self.plane),
@@ -376,7 +329,7 @@ impl<'a> Builder<'a> {
                 let tile = self.product.tiles[(group.first_tile + unit.tile) as usize].clone();
                 let offset = group.output + unit.output - first_block;
                 calls.push(StageCall {
-                    kernel: self.kernel(tile.into()),
+                    kernel: self.staged.kernel(tile),
                     input: Moving::scratch(unit.input, self.components[0]),
                     weights: Moving::operand(all + group.weights * components as i64, bytes),
                     output: Moving::scratch(self.products_at() + offset, self.components[1]),
@@ -427,7 +380,7 @@ impl<'a> Builder<'a> {
         };
         let plane = placement.strides[1] * ELEMENT;
         StageCall {
-            kernel: self.kernel(transform.into()),
+            kernel: self.staged.kernel(transform),
             input: Moving::scratch(self.products_at() + line.first as i64 * VECTOR, self.plane),
             weights: Moving::operand(self.algorithm.input().constants().len() as i64 * ELEMENT, 0),
             output: Moving::operand(line.output + blocks.start as i64 * plane, plane),

@@ -108,6 +108,11 @@ impl Finder<'_> {
             block.graph.semantics(step.node),
             Ok(Semantics::Control(Control::Loop { .. }))
         );
+        for &id in &step.before {
+            for v in block.graph.node(id).inputs.iter().flatten() {
+                self.touch(block, *v, step.start);
+            }
+        }
         for v in node.inputs.iter().flatten() {
             self.touch(block, *v, step.start);
             if is_loop {

@@ -1,6 +1,6 @@
 //! Where one value lies: space, offset, extents and strides. Kernels are lowered against views, never against names.
 
-use cnnc_ir::{DType, Layout};
+use cnnc_ir::{DType, Dim, Layout, TensorType};
 use std::fmt;
 
 /// Which memory a value lives in at run time.
@@ -46,6 +46,42 @@ pub struct View {
 }
 
 impl View {
+    /// A whole buffer that holds one value of that type and of those extents; the offset counts from the buffer's start.
+    pub fn whole(ty: &TensorType, dims: Vec<Extent>) -> View {
+        let (offset, strides) = match ty.layout {
+            Layout::Plain => {
+                let extents: Vec<u64> = dims.iter().map(|d| d.upper()).collect();
+                (0, dense(&extents))
+            }
+            Layout::Blocked { halo, .. } => {
+                let strides = dense(&geometry(ty));
+                let interior = i64::from(halo[0]) * strides[2] + i64::from(halo[1]) * strides[3];
+                (interior as u64 * ty.dtype.size() as u64, strides)
+            }
+        };
+        View {
+            space: Space::Arena,
+            offset,
+            dtype: ty.dtype,
+            dims,
+            strides,
+            layout: ty.layout,
+        }
+    }
+
+    /// The view of a value that has no place, because it never leaves a thread's scratch memory: its geometry only. Extents that
+    /// are known at run time have no slot.
+    pub fn unplaced(ty: &TensorType) -> View {
+        let extent = |d: &Dim| match d {
+            Dim::Fixed(n) => Extent::Fixed(*n),
+            Dim::Sym { upper, .. } => Extent::Slot {
+                index: u32::MAX,
+                upper: upper.unwrap_or(0),
+            },
+        };
+        View::whole(ty, ty.shape.iter().map(extent).collect())
+    }
+
     /// Whether the elements lie dense in row-major order (extents of 1 have no say).
     pub fn is_dense(&self) -> bool {
         let mut expected = 1;
@@ -58,6 +94,31 @@ impl View {
         }
         self.layout == Layout::Plain
     }
+}
+
+/// `[N, C/block, H + halo, W + halo, block]` of a blocked type.
+pub(super) fn geometry(ty: &TensorType) -> [u64; 5] {
+    let (block, halo) = match ty.layout {
+        Layout::Blocked { block, halo } => (u64::from(block), halo.map(u64::from)),
+        Layout::Plain => (1, [0; 4]),
+    };
+    let d = |i: usize| ty.shape.get(i).and_then(Dim::upper).unwrap_or(1);
+    [
+        d(0),
+        d(1).div_ceil(block),
+        d(2) + halo[0] + halo[2],
+        d(3) + halo[1] + halo[3],
+        block,
+    ]
+}
+
+/// Row-major strides.
+fn dense(extents: &[u64]) -> Vec<i64> {
+    let mut strides = vec![1; extents.len()];
+    for i in (0..extents.len().saturating_sub(1)).rev() {
+        strides[i] = strides[i + 1] * extents[i + 1].max(1) as i64;
+    }
+    strides
 }
 
 impl fmt::Display for Extent {

@@ -335,7 +335,8 @@ fn stack(a: &View, b: &View, c: &View) -> Result<(usize, [i64; 3]), String> {
 /// The part of an epilogue that the tile does, and what is left for a nest.
 pub(super) struct Epilogue {
     pub(super) fused: Fused,
-    rest: bool,
+    /// Whether something is left.
+    pub(super) rest: bool,
 }
 
 impl Epilogue {

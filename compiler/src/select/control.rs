@@ -228,6 +228,7 @@ fn results(kernels: Vec<Kernel>) -> Selected {
     Selected {
         node: "results".to_string(),
         op: "body".to_string(),
+        before: Vec::new(),
         chosen: "copy",
         refused: Vec::new(),
         decision: None,

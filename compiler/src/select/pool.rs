@@ -13,34 +13,16 @@ use cnnc_ir::{DType, Ex, Layout};
 const LARGEST_SUM: usize = 1 << 12;
 
 pub fn pool_tile(selector: &mut Selector, request: &Request) -> Offer {
-    let (input, output) = (operand(request, 0)?, &request.outputs[0]);
-    f32_only([input.dtype, output.dtype, request.result])?;
-    let (shape, made) = (fixed(input)?, fixed(output)?);
-    let &[batch, channels, height, width] = &shape[..] else {
-        return Err(format!("a value of rank {} is no picture", shape.len()));
-    };
-    if shape.contains(&0) || made.contains(&0) {
-        return Err("an operand is empty".to_string());
-    }
-    let window = Pool::of(request.semantics, [height, width], &made)?;
-    let split = Epilogue::new(request, |_| false);
-    let geometry = ConvGeometry {
-        batch,
-        groups: channels,
-        in_channels: channels,
-        out_channels: channels,
-        input: [height, width],
-        kernel: window.kernel,
-        strides: window.strides,
-        dilations: window.dilations,
-        pads: window.pads,
-        input_placement: placement(input)?,
-        output_placement: pixels(output)?,
-        bias: false,
-        epilogue: split.fused.steps.clone(),
-    };
-    let plan = pool::plan(&geometry, window.pooling, selector.target).map_err(|e| e.to_string())?;
-    let (from, to) = (Place::from(input), Place::from(output));
+    let Pooled {
+        geometry,
+        pooling,
+        split,
+    } = Pooled::of(request)?;
+    let plan = pool::plan(&geometry, pooling, selector.target).map_err(|e| e.to_string())?;
+    let (from, to) = (
+        Place::from(operand(request, 0)?),
+        Place::from(&request.outputs[0]),
+    );
     let tiled = Tiled {
         plan,
         target: selector.target,
@@ -52,6 +34,49 @@ pub fn pool_tile(selector: &mut Selector, request: &Request) -> Offer {
         residual: split.fused.residual.unwrap_or(to),
     };
     split.finish(selector, request, vec![Kernel::Tiled(tiled)])
+}
+
+/// A pool of f32 pictures.
+pub(super) struct Pooled {
+    pub(super) geometry: ConvGeometry,
+    pub(super) pooling: Pooling,
+    pub(super) split: Epilogue,
+}
+
+impl Pooled {
+    pub(super) fn of(request: &Request) -> Result<Pooled, String> {
+        let (input, output) = (operand(request, 0)?, &request.outputs[0]);
+        f32_only([input.dtype, output.dtype, request.result])?;
+        let (shape, made) = (fixed(input)?, fixed(output)?);
+        let &[batch, channels, height, width] = &shape[..] else {
+            return Err(format!("a value of rank {} is no picture", shape.len()));
+        };
+        if shape.contains(&0) || made.contains(&0) {
+            return Err("an operand is empty".to_string());
+        }
+        let window = Pool::of(request.semantics, [height, width], &made)?;
+        let split = Epilogue::new(request, |_| false);
+        let geometry = ConvGeometry {
+            batch,
+            groups: channels,
+            in_channels: channels,
+            out_channels: channels,
+            input: [height, width],
+            kernel: window.kernel,
+            strides: window.strides,
+            dilations: window.dilations,
+            pads: window.pads,
+            input_placement: placement(input)?,
+            output_placement: pixels(output)?,
+            bias: false,
+            epilogue: split.fused.steps.clone(),
+        };
+        Ok(Pooled {
+            geometry,
+            pooling: window.pooling,
+            split,
+        })
+    }
 }
 
 /// A pool as the kernel takes it.

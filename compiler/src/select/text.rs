@@ -13,7 +13,10 @@ impl fmt::Display for Selection {
 impl Selected {
     fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         let indent = "  ".repeat(depth);
-        writeln!(f, "{indent}{}: {}", self.label(), self.chosen)?;
+        for label in &self.before {
+            writeln!(f, "{indent}{label}: {}", self.chosen)?;
+        }
+        writeln!(f, "{indent}{}: {}", self.own_label(), self.chosen)?;
         if let Some(decision) = &self.decision {
             writeln!(f, "{indent}    as {decision}")?;
         }

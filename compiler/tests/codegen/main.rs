@@ -1,6 +1,7 @@
 //! Machine code against the interpreter: loop nests of every class, tile plans, element types, plain and blocked layouts, one
 //! thread and several.
 
+mod chain;
 mod code;
 mod contractions;
 mod elementwise;

@@ -3,6 +3,7 @@
 use super::peak::Peak;
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
+use crate::select;
 use crate::statistics::Work;
 use std::collections::HashMap;
 
@@ -32,7 +33,7 @@ impl Yardstick {
 
     /// The rates of a node that took so many microseconds; zeros where its work is not known.
     pub fn rates(&self, label: &str, us: f64) -> Rates {
-        let [operations, bytes] = self.work.get(label).copied().unwrap_or_default();
+        let [operations, bytes] = self.of_step(label);
         let us = us.max(1e-3);
         let (gflops, gbs) = (operations / us / 1e3, bytes / us / 1e3);
         Rates {
@@ -40,5 +41,14 @@ impl Yardstick {
             gbs,
             of_peak: (gflops / self.peak.gflops).max(gbs / self.peak.gbs),
         }
+    }
+    /// Operations and bytes of a step: of its node, or of all that it joins.
+    fn of_step(&self, label: &str) -> [f64; 2] {
+        let nodes = match self.work.contains_key(label) {
+            true => vec![label],
+            false => label.split(select::JOINED).collect(),
+        };
+        let known = nodes.iter().filter_map(|node| self.work.get(*node));
+        known.fold([0.0; 2], |sum, node| [0, 1].map(|k| sum[k] + node[k]))
     }
 }
