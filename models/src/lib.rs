@@ -4,6 +4,7 @@
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
 //!   to try.
 //! * [`checkpoint`]: files from which a run goes on as if it had never stopped.
+//! * [`history`]: the figures of a run as CSV. [`plot`]: pictures of them and of predictions, SVG and PNG. [`tensorboard`]: event files.
 //! * [`spec`]: the small language of options, `name:key=value`.
 //! * [`random`]: numbers that a resumed run draws again.
 //! * [`DIGITS`]: a small trained network to try cnnc on.
@@ -13,12 +14,15 @@
 
 pub mod checkpoint;
 pub mod data;
+pub mod history;
 pub mod metrics;
+pub mod plot;
 pub mod random;
 pub mod schedule;
 pub mod search;
 pub mod spec;
 pub mod stopping;
+pub mod tensorboard;
 
 /// A network and what is needed to try it.
 #[derive(Clone, Copy, Debug)]
