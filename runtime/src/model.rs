@@ -7,6 +7,7 @@ use crate::error::RunError;
 use crate::map::{Buffer, map_file};
 use crate::program::Program;
 use crate::session::{Session, SessionOptions};
+use crate::team::available_threads;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -165,11 +166,14 @@ impl Model {
         (*self.inner.weights).as_ref()
     }
 
-    /// A session with `threads` threads; 0 stands for as many as this process may really use.
+    /// A session with `threads` threads, but no more than this process may really use: others could only take turns with them. 0
+    /// stands for all of those.
     pub fn session(&self, threads: usize) -> Result<Session, RunError> {
+        let threads = threads.min(available_threads());
         self.session_with(SessionOptions { threads })
     }
 
+    /// A session with exactly as many threads as the options say.
     pub fn session_with(&self, options: SessionOptions) -> Result<Session, RunError> {
         Session::new(self.clone(), options)
     }

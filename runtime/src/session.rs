@@ -16,7 +16,8 @@ use std::time::Duration;
 /// How a session runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionOptions {
-    /// Threads that take part, the calling one included; 0 stands for as many as this process may really use.
+    /// Threads that take part, the calling one included; 0 stands for as many as this process may really use. More than these
+    /// cost time: they can only take turns.
     pub threads: usize,
 }
 

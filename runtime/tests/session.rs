@@ -5,7 +5,8 @@
 use cnnc_runtime::portable::{Copy, Gather, NonZero};
 use cnnc_runtime::{
     Bool, Code, CpuLevel, DType, Env, Extent, ExtentSlot, KernelError, Location, MathFn, Model,
-    NativeFn, Operand, Port, Portable, Program, RunError, Space, Step, StepKind, TensorView,
+    NativeFn, Operand, Port, Portable, Program, RunError, SessionOptions, Space, Step, StepKind,
+    TensorView,
 };
 
 const N: usize = 1000;
@@ -122,7 +123,7 @@ fn ramp() -> Vec<f32> {
 fn any_number_of_threads_gives_the_same_bits() {
     let model = exp_model();
     let bits = |threads| {
-        let mut session = model.session(threads).unwrap();
+        let mut session = model.session_with(SessionOptions { threads }).unwrap();
         session
             .input_mut::<f32>("x")
             .unwrap()
@@ -225,11 +226,27 @@ fn wrong_inputs_are_named_and_change_nothing() {
 }
 
 #[test]
+fn a_session_takes_no_more_threads_than_it_may_use() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let model = model(empty(), &[]);
+    // Of a thread of its own: the mask is the thread's, and those it starts inherit it.
+    let narrowed = std::thread::spawn(move || {
+        let all = sched_getaffinity(None).unwrap();
+        let one = (0..CpuSet::MAX_CPU).find(|&cpu| all.is_set(cpu)).unwrap();
+        let mut mask = CpuSet::new();
+        mask.set(one);
+        sched_setaffinity(None, &mask).unwrap();
+        [0, 1, 64].map(|threads| model.session(threads).unwrap().threads())
+    });
+    assert_eq!(narrowed.join().unwrap(), [1, 1, 1]);
+}
+
+#[test]
 fn memory_that_is_not_there_is_an_error() {
     let mut program = empty();
     program.arena_bytes = 1 << 46;
     program.scratch_bytes = 1 << 46;
-    let session = model(program, &[]).session(8);
+    let session = model(program, &[]).session_with(SessionOptions { threads: 8 });
     assert!(matches!(session.err(), Some(RunError::Memory { .. })));
 }
 
@@ -325,7 +342,9 @@ fn an_index_out_of_range_names_step_and_bound() {
         &picked,
     )];
     for threads in [1, 3] {
-        let mut session = model(program.clone(), &[]).session(threads).unwrap();
+        let mut session = model(program.clone(), &[])
+            .session_with(SessionOptions { threads })
+            .unwrap();
         session
             .input_mut::<i64>("index")
             .unwrap()
@@ -405,7 +424,7 @@ fn branches_and_loops_go_where_data_says() {
     )];
     let model = model(program, &[count, refuse]);
     for threads in [1, 2, 5] {
-        let mut session = model.session(threads).unwrap();
+        let mut session = model.session_with(SessionOptions { threads }).unwrap();
         let mut run = |flag: bool, go: bool, trip: i64| {
             session
                 .input_mut::<Bool>("flag")

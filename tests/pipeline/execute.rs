@@ -3,7 +3,7 @@
 use cnnc::compile::{CompileError, CompileOptions, Compiled, compile};
 use cnnc::emit;
 use cnnc_ir::{Graph, Tensor};
-use cnnc_runtime::{self as rt, CpuLevel, Model, TensorView};
+use cnnc_runtime::{self as rt, CpuLevel, Model, SessionOptions, TensorView};
 
 /// The levels this machine has; those it lacks are named on the output.
 pub fn levels() -> Vec<CpuLevel> {
@@ -37,7 +37,9 @@ pub fn run(
     inputs: &[(String, Tensor)],
     threads: usize,
 ) -> Vec<(String, rt::Tensor)> {
-    let mut session = model.session(threads).expect("a session");
+    let mut session = model
+        .session_with(SessionOptions { threads })
+        .expect("a session");
     let views: Vec<(&str, TensorView)> = inputs
         .iter()
         .map(|(name, t)| {

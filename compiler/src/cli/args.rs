@@ -27,7 +27,7 @@ pub struct Common {
     /// Everything that can be said about an error, a line each
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Threads (default: the processors this process may really use)
+    /// Threads that work is cut for; the processors this process may really use run it (default: all of these)
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Instruction set (default: $CNNC_CPU, else native)

@@ -8,7 +8,8 @@ use cnnc::select::{Staged, Tiled};
 use cnnc_ir::interp::{Interpreter, Precision, distance};
 use cnnc_ir::{AttrValue, DType, Ex, Graph, Layout, NodeId, OpKind, Semantics, Tensor, TensorType};
 use cnnc_runtime::{
-    Code, CpuLevel, Location, Model, Operand, Port, Program, Step, StepKind, TensorView,
+    Code, CpuLevel, Location, Model, Operand, Port, Program, SessionOptions, Step, StepKind,
+    TensorView,
 };
 
 pub fn runtime_type(dtype: DType) -> cnnc_runtime::DType {
@@ -154,7 +155,10 @@ pub fn run_work(
     };
     let code = code(setup, &sources);
     let model = Model::from_parts(program, weights, code).expect("the program is valid");
-    let mut session = model.session(setup.threads).expect("a session starts");
+    let threads = setup.threads;
+    let mut session = model
+        .session_with(SessionOptions { threads })
+        .expect("a session starts");
     for (k, p) in placed.iter().enumerate() {
         let dims: Vec<usize> = p.dims.iter().map(|&n| n as usize).collect();
         let dtype = runtime_type(p.view.dtype);
