@@ -34,6 +34,7 @@ pub enum NumpyError {
     Long(Vec<usize>),
 }
 
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest header that is believed; numpy's own have a few dozen bytes.
 const MAX_HEADER: u64 = 1 << 16;
 
@@ -73,7 +74,7 @@ impl Header {
         let mut start = [0; 8];
         reader.read_exact(&mut start)?;
         let [magic @ .., major, _] = start;
-        if magic != *b"\x93NUMPY" {
+        if magic != *MAGIC {
             return Err(NumpyError::Magic);
         }
         let mut length = [0; 4];
@@ -119,36 +120,65 @@ impl Header {
     }
 }
 
+/// What numpy calls the element types that it has.
+const CODES: [(&str, DType); 12] = [
+    ("f4", DType::F32),
+    ("f8", DType::F64),
+    ("f2", DType::F16),
+    ("i1", DType::I8),
+    ("i2", DType::I16),
+    ("i4", DType::I32),
+    ("i8", DType::I64),
+    ("u1", DType::U8),
+    ("u2", DType::U16),
+    ("u4", DType::U32),
+    ("u8", DType::U64),
+    ("b1", DType::Bool),
+];
+
 /// The element type of a `descr` such as `<f4`, and whether its bytes are in big-endian order.
 fn element(descr: &str) -> Option<(DType, bool)> {
     let (order, code) = descr.split_at_checked(1)?;
-    let dtype = match code {
-        "f4" => DType::F32,
-        "f8" => DType::F64,
-        "f2" => DType::F16,
-        "i1" => DType::I8,
-        "i2" => DType::I16,
-        "i4" => DType::I32,
-        "i8" => DType::I64,
-        "u1" => DType::U8,
-        "u2" => DType::U16,
-        "u4" => DType::U32,
-        "u8" => DType::U64,
-        "b1" => DType::Bool,
-        _ => return None,
-    };
+    let (_, dtype) = CODES.iter().find(|(c, _)| *c == code)?;
     match order {
-        "<" | "|" => Some((dtype, false)),
-        ">" => Some((dtype, true)),
+        "<" | "|" => Some((*dtype, false)),
+        ">" => Some((*dtype, true)),
         _ => None,
     }
+}
+
+/// The bytes of a `.npy` file of version 1. bf16, which numpy lacks, becomes f32.
+pub fn to_npy(tensor: &Tensor) -> Vec<u8> {
+    let Some((code, _)) = CODES.iter().find(|(_, dtype)| *dtype == tensor.dtype()) else {
+        return to_npy(&Tensor::from_f64(
+            DType::F32,
+            tensor.shape(),
+            &tensor.to_f64(),
+        ));
+    };
+    let order = if tensor.dtype().size() == 1 { '|' } else { '<' };
+    let extents: String = tensor.shape().iter().map(|d| format!("{d}, ")).collect();
+    let mut header =
+        format!("{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({extents}), }}")
+            .replace(", )", ",)");
+    // The data begins at a multiple of 64, behind a line break.
+    while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut file = MAGIC.to_vec();
+    file.extend([1, 0]);
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.bytes());
+    file.extend_from_slice(tensor.bytes());
+    file
 }
 
 /// The arrays of an `.npz` archive whose names `is_wanted`, with their names. `limit` bounds the bytes of one array.
 pub fn read_npz(
     file: impl Read + Seek,
     limit: usize,
-    is_wanted: impl Fn(&str) -> bool,
+    mut is_wanted: impl FnMut(&str) -> bool,
 ) -> Result<Vec<(String, Tensor)>, NumpyError> {
     let mut archive = ZipArchive::new(file)?;
     let mut arrays = Vec::new();
@@ -185,6 +215,30 @@ mod tests {
         let header = "{'descr': '<i2', 'fortran_order': False, 'shape': (1, 2), }\n";
         let tensor = read_npy(&npy(header, &[1, 0, 0xff, 0xff])[..]).unwrap();
         assert_eq!(tensor, Tensor::from_i64(DType::I16, &[1, 2], &[1, -1]));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for dtype in DType::ALL.into_iter().filter(|d| *d != DType::BF16) {
+            for shape in [&[][..], &[1], &[1, 1, 1]] {
+                let tensor = Tensor::from_i64(dtype, shape, &[1]);
+                let file = to_npy(&tensor);
+                assert!((file.len() - tensor.bytes().len()).is_multiple_of(64));
+                assert_eq!(read_npy(&file[..]).unwrap(), tensor);
+                // A reader by other hands.
+                let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
+                assert_eq!(npyz::NpyFile::new(&file[..]).unwrap().shape(), shape);
+            }
+        }
+        let halves = read_npy(&to_npy(&Tensor::from_f64(DType::BF16, &[2], &[0.5, -2.0]))[..]);
+        assert_eq!(
+            halves.unwrap(),
+            Tensor::from_f64(DType::F32, &[2], &[0.5, -2.0])
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&to_npy(&Tensor::ints(&[7, 8]))[10..65]),
+            "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }"[..55],
+        );
     }
 
     #[test]
