@@ -6,6 +6,9 @@ use cnnc_models::data::Position;
 use cnnc_models::stopping::Best;
 use proptest::prelude::*;
 use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 fn checkpoint(step: u64) -> Checkpoint {
@@ -178,6 +181,44 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
             .ends_with(".tmp")
     });
     assert_eq!(unfinished.count(), 0);
+}
+
+/// Not a test of its own but the program that the next one kills: saves checkpoints without end into the folder that the environment names.
+#[test]
+fn saves_until_killed() {
+    if let Some(place) = std::env::var_os(PLACE) {
+        let folder = Folder::open(place.as_ref(), 2).unwrap();
+        for step in 1.. {
+            folder.save(&checkpoint(step)).unwrap();
+        }
+    }
+}
+
+const PLACE: &str = "CNNC_TEST_CHECKPOINTS";
+
+#[test]
+fn a_killed_run_leaves_a_whole_checkpoint() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path(), 2).unwrap();
+    for round in 0..12 {
+        let mut run = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "saves_until_killed"])
+            .env(PLACE, place.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while folder.list().unwrap().is_empty() {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_micros(700 * round));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let newest = folder.newest().unwrap().unwrap();
+        assert_eq!(newest, checkpoint(newest.progress.step));
+        for (_, path) in folder.list().unwrap() {
+            fs::remove_file(path).unwrap();
+        }
+    }
 }
 
 proptest! {

@@ -177,6 +177,7 @@ mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
     use std::io::Write;
 
     /// What reading these bytes says.
@@ -242,5 +243,13 @@ mod tests {
         insta::assert_snapshot!(said(&[0, 0, 0x0c, 1, 0, 0, 0, 0]), @"images: images of element type I32, expected U8, F32 or F64");
         insta::assert_snapshot!(said(&[0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 4]), @"images: holds no images");
         insta::assert_snapshot!(said(&gzip(&TWO)[..20]), @"images: is truncated");
+    }
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(head in prop::collection::vec(prop_oneof![Just(0u8), Just(8), 0u8..4, any::<u8>()], 0..20), data in prop::collection::vec(any::<u8>(), 0..8)) {
+            if let Ok(read) = images(&[&head[..], &data].concat()) {
+                prop_assert_eq!(read.pixels.len(), read.count * read.shape.iter().product::<usize>());
+            }
+        }
     }
 }

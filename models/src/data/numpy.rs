@@ -201,6 +201,7 @@ pub fn read_npz(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {
         let mut file = b"\x93NUMPY\x01\x00".to_vec();
@@ -278,5 +279,25 @@ mod tests {
         insta::assert_snapshot!(said(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'"), @"the header is not one that numpy writes: it is too long");
         insta::assert_snapshot!(said(b"PK\x03\x04 and so on"), @"does not begin as a .npy file does");
         insta::assert_snapshot!(said(b"PK"), @"failed to fill whole buffer");
+    }
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(header in "[ -~]{0,80}", data in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..150) {
+            let mut file = npy(&header, &data);
+            file.truncate(cut);
+            prop_assert!(read_npy(&file[..]).is_err());
+        }
+
+        #[test]
+        fn any_shape_is_read_or_refused(extents in prop::collection::vec(any::<u64>(), 0..4), small in prop::collection::vec(0usize..3, 0..4), data in prop::collection::vec(any::<u8>(), 0..20)) {
+            let text = |extents: &[String]| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},)}}", extents.join(","));
+            let large: Vec<String> = extents.iter().map(u64::to_string).collect();
+            let words: Vec<String> = small.iter().map(usize::to_string).collect();
+            let read = read_npy(&npy(&text(&words), &data)[..]);
+            prop_assert_eq!(read.is_ok(), small.iter().product::<usize>() == data.len());
+            if let Ok(tensor) = read_npy(&npy(&text(&large), &data)[..]) {
+                prop_assert_eq!(tensor.bytes(), &data);
+            }
+        }
     }
 }
