@@ -3,13 +3,13 @@
 use crate::codegen::{self, CodegenError, Source};
 use crate::emit::{self, EmitError, Emitted};
 use crate::kernel::tile::Target;
-use crate::memory::{self, MemoryError};
+use crate::memory::{self, MemoryError, State};
 use crate::passes::{self, PassError, PassOptions};
 use crate::schedule;
 use crate::select::decision::{Choices, Decision};
 use crate::select::{self, Numerics, SelectError, Wishes};
 use crate::statistics::{self, Statistics, Work};
-use cnnc_ir::{Graph, text};
+use cnnc_ir::{Graph, Value, text};
 use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
 use thiserror::Error;
 
@@ -25,6 +25,16 @@ pub struct CompileOptions {
     pub threads: usize,
     /// What was measured; where that says nothing, estimates decide.
     pub choices: Choices,
+    pub states: Vec<StateNames>,
+}
+
+/// A value that a run leaves for the next one: an input that is kept in the session's state instead of being fed, and the output
+/// that takes its place when a run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateNames {
+    /// Name of the input; that of the state as well.
+    pub input: String,
+    pub output: String,
 }
 
 impl CompileOptions {
@@ -37,6 +47,7 @@ impl CompileOptions {
             numerics: Numerics::default(),
             threads: 4,
             choices: Choices::default(),
+            states: Vec::new(),
         }
     }
 }
@@ -56,6 +67,8 @@ pub enum CompileError {
     Codegen(#[from] CodegenError),
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error("a state is bound to {what} '{name}', which the graph does not have")]
+    NoState { what: &'static str, name: String },
 }
 
 /// A compiled graph: what to generate code for, and each stage as text.
@@ -92,11 +105,12 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
     };
     let mut schedule = schedule::schedule(&graph);
     select::join(&mut schedule, wishes);
-    let plan = memory::plan(&schedule, options.max_arena)?;
+    let states = states(&graph, &options.states)?;
+    let plan = memory::plan(&schedule, &states, options.max_arena)?;
     let selection = select::select(&schedule, &plan, wishes, &options.choices)?;
     let decisions = selection.decisions();
     let explanation = selection.to_string();
-    let emitted = emit::emit(&graph, &schedule, &plan, selection, options.cpu)?;
+    let emitted = emit::emit(&schedule, &plan, &states, selection, options.cpu)?;
     let (schedule, plan) = (schedule.to_string(), plan.print());
     Ok(Compiled {
         graph,
@@ -109,6 +123,24 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         emitted,
         cpu: options.cpu,
     })
+}
+
+/// The values that states are named for.
+fn states(graph: &Graph, names: &[StateNames]) -> Result<Vec<State>, CompileError> {
+    let missing = |what, name: &String| CompileError::NoState {
+        what,
+        name: name.clone(),
+    };
+    let state = |names: &StateNames| {
+        let mut inputs = graph.inputs().iter().map(|&id| Value::from(id));
+        let input = inputs.find(|&v| graph.value_name(v) == names.input);
+        let input = input.ok_or_else(|| missing("input", &names.input))?;
+        let mut outputs = graph.outputs().iter();
+        let next = outputs.find(|(name, _)| *name == names.output);
+        let (_, next) = next.ok_or_else(|| missing("output", &names.output))?;
+        Ok(State { input, next: *next })
+    };
+    names.iter().map(state).collect()
 }
 
 impl Compiled {

@@ -3,10 +3,10 @@
 use crate::codegen::Source;
 use crate::kernel::nest::Nest;
 use crate::memory::view::{Extent, Space, View};
-use crate::memory::{Key, Plan};
+use crate::memory::{Key, Plan, State};
 use crate::schedule::Block;
 use crate::select::{Kernel, Selected, Selection, Staged, Tiled};
-use cnnc_ir::{DType, Graph, Value};
+use cnnc_ir::{DType, NodeId, Value};
 use cnnc_runtime::{self as rt, CpuLevel, Program, StepKind};
 use thiserror::Error;
 
@@ -44,9 +44,9 @@ pub struct Emitted {
 
 /// Makes the program of a selection.
 pub fn emit(
-    graph: &Graph,
     schedule: &Block,
     plan: &Plan,
+    states: &[State],
     selection: Selection,
     cpu: CpuLevel,
 ) -> Result<Emitted, EmitError> {
@@ -75,14 +75,16 @@ pub fn emit(
             name: name.to_string(),
         }),
     };
-    let inputs = graph
-        .inputs()
-        .iter()
-        .map(|&id| port(graph.value_name(id.into()), place(id.into())))
-        .collect::<Result<_, _>>()?;
+    let graph = schedule.graph;
+    let is_state = |id: NodeId| states.iter().any(|state| state.input == id.into());
+    let input = |&id: &NodeId| port(graph.value_name(id.into()), place(id.into()));
+    let (kept, fed): (Vec<NodeId>, Vec<NodeId>) =
+        graph.inputs().iter().partition(|id| is_state(**id));
+    let is_next = |v: Value| states.iter().any(|state| state.next == v);
     let outputs = graph
         .outputs()
         .iter()
+        .filter(|(_, v)| !is_next(*v))
         .map(|(name, v)| {
             let constant = graph.constant(*v).map(|t| operand(&constants.plain(t)));
             port(name, constant.or_else(|| place(*v)))
@@ -92,12 +94,12 @@ pub fn emit(
         name: graph.name.clone(),
         producer: concat!("cnnc ", env!("CARGO_PKG_VERSION")).to_string(),
         cpu,
-        inputs,
+        inputs: fed.iter().map(input).collect::<Result<_, _>>()?,
         outputs,
-        states: Vec::new(),
+        states: kept.iter().map(input).collect::<Result<_, _>>()?,
         arena_bytes: plan.arena_bytes,
         scratch_bytes: emitter.scratch,
-        state_bytes: 0,
+        state_bytes: plan.state_bytes,
         extents: plan
             .slots
             .iter()

@@ -8,11 +8,13 @@
 mod aliases;
 mod assign;
 mod lifetimes;
+mod states;
 pub mod view;
 
 use crate::schedule::Block;
 use assign::{Buffer, Class, Interval};
-use cnnc_ir::{Dim, Layout, TensorType, Value};
+use cnnc_ir::{Dim, Layout, NodeId, TensorType, Value};
+pub use states::State;
 use std::collections::HashMap;
 use std::fmt::Write;
 use thiserror::Error;
@@ -43,6 +45,8 @@ pub enum MemoryError {
     },
     #[error("the arena needs {needed} bytes, the limit is {limit} (raise it with --max-arena)")]
     TooLarge { needed: u64, limit: u64 },
+    #[error("the next value of state '{state}' is state '{other}' itself; it must be computed")]
+    Exchanged { state: String, other: String },
 }
 
 /// A run-time extent: its name in the graph and its bound.
@@ -60,20 +64,32 @@ pub struct Plan {
     /// Run-time extents, by slot number.
     pub slots: Vec<Slot>,
     pub arena_bytes: u64,
+    pub state_bytes: u64,
+    /// Next values that are to be copied to their states when all steps are done.
+    pub copies: Vec<State>,
+    /// Memory a step works with, by its last node.
+    workspaces: HashMap<(usize, NodeId), u64>,
     /// No plan of this schedule can need less: the largest sum of buffers alive at one time.
     pub lower_bound: u64,
     buffers: Vec<(String, Buffer, u64)>,
 }
 
-/// Plans the memory of a schedule.
-pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
+/// Plans the memory of a schedule whose main graph has these states.
+pub fn plan(schedule: &Block, states: &[State], limit: u64) -> Result<Plan, MemoryError> {
     let mut planner = Planner::default();
     planner.collect_slots(schedule)?;
     let aliases = aliases::find(schedule, &planner);
-    let lives = lifetimes::find(schedule, &aliases);
+    let (lives, copies) = lifetimes::find(schedule, &aliases, states)?;
+    let placed = states::place(schedule, states, copies, |key| {
+        let ty = schedule.graph.ty(key.value);
+        planner.byte_size(schedule.graph.value_name(key.value), ty)
+    })?;
     let mut buffers = Vec::new();
     let mut number: HashMap<Key, usize> = HashMap::new();
     for (&key, life) in &lives.by_root {
+        if placed.offsets.contains_key(&key) {
+            continue;
+        }
         number.insert(key, buffers.len());
         let (name, ty) = (&life.name, &life.ty);
         let size = planner.byte_size(name, ty)?;
@@ -84,15 +100,15 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
             },
             _ => Class::General,
         };
-        buffers.push((
-            name.clone(),
-            Buffer {
-                size: (size + TAIL).next_multiple_of(ALIGN),
-                live: life.interval,
-                class,
-            },
-        ));
+        let buffer = Buffer {
+            size: (size + TAIL).next_multiple_of(ALIGN),
+            live: life.interval,
+            class,
+        };
+        buffers.push((name.clone(), buffer));
     }
+    let first_workspace = buffers.len();
+    let steps = workspaces(schedule, &mut buffers);
     let only: Vec<Buffer> = buffers.iter().map(|b| b.1.clone()).collect();
     let layout = assign::assign(&only);
     if layout.bytes > limit {
@@ -103,11 +119,20 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
     }
     let mut places = HashMap::new();
     for (&key, alias) in &lives.views {
-        let offset = layout.offsets[number[&alias.root]];
-        let mut view = alias.view.clone();
-        view.offset += offset;
+        let view = placed.view(alias.root, &alias.view).unwrap_or_else(|| {
+            let offset = layout.offsets[number[&alias.root]];
+            View {
+                offset: alias.view.offset + offset,
+                ..alias.view.clone()
+            }
+        });
         places.insert(key, view);
     }
+    let workspaces = steps
+        .into_iter()
+        .zip(&layout.offsets[first_workspace..])
+        .map(|(step, &offset)| (step, offset))
+        .collect();
     let buffers = buffers
         .into_iter()
         .zip(&layout.offsets)
@@ -123,15 +148,47 @@ pub fn plan(schedule: &Block, limit: u64) -> Result<Plan, MemoryError> {
         places,
         slots: planner.slots,
         arena_bytes: layout.bytes,
+        state_bytes: placed.bytes,
+        copies: placed.copies,
+        workspaces,
         lower_bound: assign::lower_bound(&only),
         buffers,
     })
+}
+
+/// Appends the buffers that steps work with while they run; returns the steps, in the same order.
+fn workspaces(block: &Block, buffers: &mut Vec<(String, Buffer)>) -> Vec<(usize, NodeId)> {
+    let mut steps = Vec::new();
+    for step in &block.steps {
+        if step.workspace > 0 {
+            let name = format!("{}.workspace", block.graph.node(step.node).title());
+            let buffer = Buffer {
+                size: (step.workspace + TAIL).next_multiple_of(ALIGN),
+                live: Interval {
+                    first: step.start,
+                    last: step.end,
+                },
+                class: Class::General,
+            };
+            buffers.push((name, buffer));
+            steps.push((block.id, step.node));
+        }
+        for body in &step.bodies {
+            steps.extend(workspaces(body, buffers));
+        }
+    }
+    steps
 }
 
 impl Plan {
     /// Where a value that is not a constant lies.
     pub fn view(&self, key: Key) -> Option<&View> {
         self.places.get(&key)
+    }
+
+    /// Offset in the arena of the memory that a step works with, if it asked for some.
+    pub fn workspace(&self, block: usize, step: NodeId) -> Option<u64> {
+        self.workspaces.get(&(block, step)).copied()
     }
 
     /// Whether two values are views of one buffer by design, not because one died before the other.

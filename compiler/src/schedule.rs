@@ -23,6 +23,8 @@ pub struct Step<'g> {
     /// in memory as a whole.
     pub before: Vec<NodeId>,
     pub node: NodeId,
+    /// Bytes of memory it works with while it runs.
+    pub workspace: u64,
     pub start: u32,
     pub end: u32,
     pub bodies: Vec<Block<'g>>,
@@ -68,6 +70,7 @@ impl Clock {
                 Step {
                     before: Vec::new(),
                     node,
+                    workspace: 0,
                     start,
                     end,
                     bodies,

@@ -22,10 +22,10 @@ use crate::kernel::plan::Plan as TilePlan;
 use crate::kernel::staged::StagedPlan;
 use crate::kernel::tile::Target;
 use crate::memory::view::{Space, View};
-use crate::memory::{Key, Plan};
+use crate::memory::{Key, Plan, State};
 use crate::schedule::{Block, Step};
 use cnnc_ir::class::{Movement, Semantics};
-use cnnc_ir::expr::ScalarExpr;
+use cnnc_ir::expr::{Ex, ScalarExpr};
 use cnnc_ir::graph::Epilogue;
 use cnnc_ir::schema::TypeError;
 use cnnc_ir::{Graph, NodeId, Tensor, Value};
@@ -206,7 +206,10 @@ pub fn select(
     choices: &Choices,
 ) -> Result<Selection, SelectError> {
     let mut selector = Selector::new(Some(plan), wishes, choices);
-    let steps = selector.block(schedule)?;
+    let mut steps = selector.block(schedule)?;
+    for state in &plan.copies {
+        steps.push(selector.keep(schedule, state)?);
+    }
     Ok(Selection {
         steps,
         constants: selector.constants,
@@ -457,6 +460,27 @@ impl<'p> Selector<'p> {
             node: title.clone(),
             op: op.clone(),
             reasons: reasons.join("; "),
+        })
+    }
+
+    /// Copies the next value of a state to where it is kept.
+    fn keep(&mut self, block: &Block, state: &State) -> Result<Selected, SelectError> {
+        let (from, to) = (self.view(block, state.next), self.view(block, state.input));
+        let name = block.graph.value_name(state.input).to_string();
+        let copy = Ex::arg(0, to.dtype).finish();
+        let nests = nest::elementwise(&copy, &[from], &to).map_err(|e| SelectError::NoKernel {
+            node: name.clone(),
+            op: "state".to_string(),
+            reasons: e.to_string(),
+        })?;
+        Ok(Selected {
+            node: name,
+            op: "state".to_string(),
+            before: Vec::new(),
+            chosen: "copy",
+            refused: Vec::new(),
+            decision: None,
+            kernels: nests.into_iter().map(Kernel::Nest).collect(),
         })
     }
 

@@ -12,3 +12,4 @@ mod execute;
 mod plan;
 mod random;
 mod stages;
+mod states;

@@ -35,7 +35,7 @@ proptest! {
         let mut graph = network.0;
         passes::run(&mut graph, &PassOptions::default()).expect("the passes run");
         let schedule = schedule(&graph);
-        let plan = plan(&schedule, 1 << 30).expect("small networks");
+        let plan = plan(&schedule, &[], 1 << 30).expect("small networks");
         prop_assert!(plan.arena_bytes >= plan.lower_bound);
 
         let key = |value| Key { block: schedule.id, value };

@@ -1,8 +1,9 @@
 //! From when to when each buffer holds something, and elementwise operators that write over a dying operand.
 
-use super::Key;
 use super::aliases::{Alias, Aliases};
 use super::assign::Interval;
+use super::states::{self, State};
+use super::{Key, MemoryError};
 use crate::schedule::{Block, Step};
 use cnnc_ir::class::Control;
 use cnnc_ir::{Semantics, TensorType, Value};
@@ -21,13 +22,18 @@ pub struct Lives {
     pub views: BTreeMap<Key, Alias>,
 }
 
-pub fn find(schedule: &Block, aliases: &Aliases) -> Lives {
+/// The lives of all buffers, and the states whose next value is to be copied.
+pub fn find(
+    schedule: &Block,
+    aliases: &Aliases,
+    states: &[State],
+) -> Result<(Lives, Vec<State>), MemoryError> {
     let mut finder = Finder {
         aliases,
         by_root: BTreeMap::new(),
         pinned: BTreeSet::new(),
     };
-    finder.main(schedule);
+    finder.main(schedule, states);
     let Finder {
         by_root, pinned, ..
     } = finder;
@@ -35,8 +41,9 @@ pub fn find(schedule: &Block, aliases: &Aliases) -> Lives {
         by_root,
         views: aliases.views.clone(),
     };
+    let copies = states::bind(schedule, states, &mut lives)?;
     in_place(schedule, &pinned, &mut lives);
-    lives
+    Ok((lives, copies))
 }
 
 struct Finder<'a> {
@@ -47,10 +54,13 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn main(&mut self, block: &Block) {
+    fn main(&mut self, block: &Block, states: &[State]) {
         for &input in block.graph.inputs() {
             self.touch(block, input.into(), block.start);
-            self.touch(block, input.into(), block.end);
+            // A state is wanted until it is read for the last time; an input may be looked at later.
+            if states.iter().all(|state| state.input != input.into()) {
+                self.touch(block, input.into(), block.end);
+            }
             self.pin(block, input.into());
         }
         self.block(block);
