@@ -104,7 +104,7 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         threads: options.threads,
     };
     let mut schedule = schedule::schedule(&graph);
-    select::join(&mut schedule, wishes);
+    select::prepare(&mut schedule, wishes);
     let states = states(&graph, &options.states)?;
     let plan = memory::plan(&schedule, &states, options.max_arena)?;
     let selection = select::select(&schedule, &plan, wishes, &options.choices)?;

@@ -9,6 +9,7 @@ mod contract;
 mod control;
 pub mod decision;
 mod epilogue;
+mod filters;
 mod planar;
 mod pool;
 mod portable;
@@ -22,7 +23,7 @@ use crate::kernel::plan::Plan as TilePlan;
 use crate::kernel::staged::StagedPlan;
 use crate::kernel::tile::Target;
 use crate::memory::view::{Space, View};
-use crate::memory::{Key, Plan, State};
+use crate::memory::{ALIGN, Key, Plan, State};
 use crate::schedule::{Block, Step};
 use cnnc_ir::class::{Movement, Semantics};
 use cnnc_ir::expr::{Ex, ScalarExpr};
@@ -186,16 +187,22 @@ pub struct Wishes {
     pub threads: usize,
 }
 
-/// Joins steps of the schedule that are estimated to be quicker strip by strip, so that no memory is planned between them.
-pub fn join(schedule: &mut Block, wishes: Wishes) {
+/// What memory planning has to know of kernels: joins steps that are estimated to be quicker strip by strip, so that nothing is
+/// planned between them, and asks what memory each step works with.
+pub fn prepare(schedule: &mut Block, wishes: Wishes) {
     for step in &mut schedule.steps {
-        step.bodies.iter_mut().for_each(|body| join(body, wishes));
+        let bodies = step.bodies.iter_mut();
+        bodies.for_each(|body| prepare(body, wishes));
     }
-    let runs = chain::runs(
-        &mut Selector::new(None, wishes, &Choices::default()),
-        schedule,
-    );
+    let choices = Choices::default();
+    let runs = chain::runs(&mut Selector::new(None, wishes, &choices), schedule);
     schedule.join(&runs);
+    let mut selector = Selector::new(None, wishes, &choices);
+    let steps = schedule.steps.iter();
+    let bytes: Vec<u64> = steps.map(|s| selector.workspace(schedule, s)).collect();
+    for (step, bytes) in schedule.steps.iter_mut().zip(bytes) {
+        step.workspace = bytes;
+    }
 }
 
 /// Chooses kernels for the whole schedule, free choices as they were measured to be quickest.
@@ -323,8 +330,18 @@ pub struct Selector<'p> {
     /// Of the candidate that is being asked.
     decision: Option<Decision>,
     constants: ConstantPool,
+    workspace: Workspace,
     /// Body inputs that stand for a constant outside.
     captured: HashMap<Key, Tensor>,
+}
+
+/// The memory that the step in hand works with.
+#[derive(Default)]
+struct Workspace {
+    /// Where it lies in the arena, and its size; unknown before memory is planned.
+    place: Option<(u64, u64)>,
+    /// Bytes given away.
+    used: u64,
 }
 
 impl<'p> Selector<'p> {
@@ -336,7 +353,44 @@ impl<'p> Selector<'p> {
             choices,
             decision: None,
             constants: ConstantPool::default(),
+            workspace: Workspace::default(),
             captured: HashMap::new(),
+        }
+    }
+
+    /// Takes a piece of the step's workspace.
+    fn reserve(&mut self, bytes: usize) -> Result<Place, String> {
+        let offset = self.workspace.used;
+        self.workspace.used += (bytes as u64).next_multiple_of(ALIGN);
+        match self.workspace.place {
+            Some((_, size)) if self.workspace.used > size => {
+                Err("the step asks for more memory than was planned".to_string())
+            }
+            place => Ok(Place {
+                space: Space::Arena,
+                offset: offset + place.map_or(0, |(start, _)| start),
+            }),
+        }
+    }
+
+    /// Bytes of memory a step works with.
+    fn workspace(&mut self, block: &Block, step: &Step) -> u64 {
+        let node = block.graph.node(step.node);
+        let Ok(semantics @ Semantics::Contract(_)) = self.semantics(block, step.node) else {
+            return 0;
+        };
+        let computed = |v: &Option<Value>| v.is_some_and(|v| self.constant(block, v).is_none());
+        if !step.before.is_empty() || !node.root_inputs().iter().skip(1).any(computed) {
+            return 0;
+        }
+        self.workspace = Workspace::default();
+        let request = self.request(block, step.node, &semantics);
+        match CONTRACTIONS
+            .iter()
+            .find_map(|c| (c.offer)(self, &request).ok())
+        {
+            Some(_) => self.workspace.used,
+            None => 0,
         }
     }
 
@@ -430,6 +484,13 @@ impl<'p> Selector<'p> {
                 }),
             };
         }
+        let place = self
+            .plan
+            .and_then(|plan| plan.workspace(block.id, step.node));
+        self.workspace = Workspace {
+            place: Some((place.unwrap_or(0), step.workspace)),
+            used: 0,
+        };
         let request = self.request(block, step.node, &semantics);
         let candidates = match &semantics {
             Semantics::Contract(_) => CONTRACTIONS,

@@ -6,6 +6,7 @@ mod feeds;
 mod seeded;
 
 mod arbitrary;
+mod computed;
 mod damage;
 mod determinism;
 mod execute;

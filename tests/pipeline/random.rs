@@ -46,7 +46,7 @@ fn is_ill_conditioned(graph: &Graph, inputs: &[(String, Tensor)], exact: &Output
 }
 
 /// Holds a network, compiled at every level with all passes and without one of them, against the interpreter.
-fn check(graph: &Graph, left_out: &str, seed: u64) -> Result<(), TestCaseError> {
+pub fn check(graph: &Graph, left_out: &str, seed: u64) -> Result<(), TestCaseError> {
     let fail = |what: String| Err(TestCaseError::fail(what));
     let inputs = feeds::inputs(graph, seed);
     let exact = interpreted(graph, &inputs, Precision::F64);

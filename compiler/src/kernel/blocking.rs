@@ -165,10 +165,9 @@ impl Blocking {
         let shape = tiling.block;
         let (patterns, spatial) = self.spatial(shape.pixels)?;
         let mut packing = match self.weights {
-            Weights::Packed { channel_stride } => Some(Packing::new(
-                reduction::rows(&self.segments),
-                channel_stride,
-            )),
+            Weights::Packed { channel_stride } => {
+                Some(Packing::new(&self.segments, channel_stride))
+            }
             Weights::InPlace { .. } => None,
         };
         let (mut tiles, mut groups) = (Vec::new(), Vec::new());

@@ -3,12 +3,14 @@
 //! A packed tensor is a sequence of channel blocks; a block is a matrix of reduction rows x channels, so that one
 //! row is what one tap multiplies. Rows are padded with zeros to whole vectors.
 
+use super::reduction::{self, Segment};
 use super::tile::ELEMENT;
 use std::collections::HashMap;
 
 /// Where each packed weight comes from. Indices count f32 elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packing {
+    segments: Vec<Segment>,
     /// Source index of each reduction row, for channel 0.
     rows: Vec<usize>,
     /// Source distance from one channel to the next.
@@ -31,11 +33,41 @@ pub struct Block {
     start: usize,
 }
 
+/// A copy of elements from strided places to strided places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockCopy {
+    /// The first element's positions.
+    pub source: usize,
+    pub target: usize,
+    /// Outermost first.
+    pub axes: Vec<CopyAxis>,
+}
+
+/// One dimension of a copy; steps in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyAxis {
+    pub count: usize,
+    pub source: usize,
+    pub target: usize,
+}
+
+/// How many blocks at the beginning differ only in where they lie, at even distances in the source.
+fn alike(blocks: &[Block]) -> usize {
+    let distance = |pair: &[Block]| pair[1].filter.wrapping_sub(pair[0].filter);
+    let even = |pair: &[Block]| {
+        (pair[1].channels, pair[1].width) == (pair[0].channels, pair[0].width)
+            && pair[1].filter >= pair[0].filter
+            && distance(pair) == distance(blocks)
+    };
+    1 + blocks.windows(2).take_while(|pair| even(pair)).count()
+}
+
 impl Packing {
-    /// A packing without blocks, of filters whose reduction visits the source indices `rows`.
-    pub fn new(rows: Vec<usize>, channel_stride: usize) -> Self {
+    /// A packing without blocks, of filters whose reduction is in segments.
+    pub fn new(segments: &[Segment], channel_stride: usize) -> Self {
         Packing {
-            rows,
+            segments: segments.to_vec(),
+            rows: reduction::rows(segments),
             channel_stride,
             blocks: Vec::new(),
             width: 0,
@@ -122,6 +154,57 @@ impl Packing {
             }
         }
         Some(packed)
+    }
+
+    /// The packing as copies of strided blocks, for weights that are known at run time only. Lanes behind the last channel of a
+    /// block are left as they are.
+    pub fn copies(&self) -> Vec<BlockCopy> {
+        let mut copies = Vec::new();
+        let mut rest = &self.blocks[..];
+        while let Some(first) = rest.first() {
+            let count = alike(rest);
+            let (run, behind) = rest.split_at(count);
+            let step = |of: fn(&Block) -> usize| match run {
+                [a, b, ..] => [a, b].map(of),
+                _ => [0, 0],
+            };
+            let [from, next] = step(|block| block.filter);
+            let mut row = 0;
+            for segment in &self.segments {
+                let mut axes = vec![CopyAxis {
+                    count: first.channels,
+                    source: self.channel_stride,
+                    target: 1,
+                }];
+                let mut target = first.width;
+                for axis in &segment.axes {
+                    axes.push(CopyAxis {
+                        count: axis.count,
+                        source: axis.filter,
+                        target,
+                    });
+                    target *= axis.count;
+                }
+                axes.push(CopyAxis {
+                    count,
+                    source: next - from,
+                    target: first.width * self.rows.len(),
+                });
+                copies.push(BlockCopy {
+                    source: first.filter + segment.filter,
+                    target: first.start * self.rows.len() + row * first.width,
+                    axes: axes.into_iter().rev().collect(),
+                });
+                row += segment.elements();
+            }
+            rest = behind;
+        }
+        copies
+    }
+
+    /// Whether the bias of every channel lies where an unpacked bias has it.
+    pub fn keeps_bias(&self) -> bool {
+        self.blocks.iter().all(|b| b.first_channel == b.start)
     }
 
     /// The inverse of [`Packing::pack`], into a source of `len` elements; `None` if either is too short.

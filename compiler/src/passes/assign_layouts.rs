@@ -152,11 +152,11 @@ fn sharing(graph: &Graph, id: NodeId) -> Vec<Value> {
     }
 }
 
-/// A convolution of constant weights with a blocked kernel; `few` if it may read few channels from a plain value.
+/// A convolution with a blocked kernel; `few` if it may read few channels from a plain value.
 fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
     let node = graph.node(id);
     let (x, y) = (graph.ty((*node.inputs.first()?)?), &node.outputs[0].ty);
-    let w = graph.constant(node.inputs[1]?)?.shape();
+    let w = graph.ty(node.inputs[1]?).fixed_shape()?;
     if w.len() != 4 || !suits(conv.groups, [w[0], w[1] * conv.groups]) || is_pixel(x) && is_pixel(y)
     {
         return None;
@@ -175,11 +175,11 @@ fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role
     Some(Role::Conv(halo))
 }
 
-/// A transposed convolution of constant weights. Its halo is what the taps reach beyond the input.
+/// A transposed convolution. Its halo is what the taps reach beyond the input.
 fn transposed(graph: &Graph, id: NodeId, conv: &ConvTranspose) -> Option<Role> {
     let node = graph.node(id);
     let x = graph.ty((*node.inputs.first()?)?);
-    let w = graph.constant(node.inputs[1]?)?.shape();
+    let w = graph.ty(node.inputs[1]?).fixed_shape()?;
     if w.len() != 4 || !suits(conv.groups, [w[1] * conv.groups, w[0]]) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Chains of convolutions and pools done strip by strip, where that is estimated to save more traffic than it computes twice.
 
 use super::contract::Convolution;
+use super::filters::Bias;
 use super::pool::Pooled;
 use super::{Kernel, Place, Selector, Staged, Wishes, winograd};
 use crate::kernel::chain::{self, Kind, Stage};
@@ -141,8 +142,13 @@ impl Link {
                 if winograd::admits(selector, &conv).is_ok() && scheme().is_some() {
                     return Err("Winograd's algorithm is estimated to be quicker".to_string());
                 }
-                let weights = Some(conv.weights.clone());
-                (conv.geometry, kind, weights, conv.bias, conv.split)
+                let weights = Some(conv.weights.constant()?.clone());
+                let bias = match &conv.bias {
+                    Some(Bias::Computed(_)) => return Err("the bias is computed".to_string()),
+                    Some(Bias::Constant(values)) => Some(values.clone()),
+                    None => None,
+                };
+                (conv.geometry, kind, weights, bias, conv.split)
             }
         };
         if split.rest {

@@ -2,6 +2,7 @@
 
 use super::decision;
 use super::epilogue::{self, Fused};
+use super::filters::{Bias, Filter, packed};
 use super::winograd;
 use super::{EpilogueRequest, Kernel, Offer, Place, Request, Selector, Tiled};
 use crate::kernel::choice::Choice;
@@ -40,11 +41,11 @@ pub fn depthwise_tile(selector: &mut Selector, request: &Request) -> Offer {
     convolution.tiled(selector, request, plan)
 }
 
-/// A convolution with constant weights, as kernels see it.
+/// A convolution as kernels see it.
 pub(super) struct Convolution<'r> {
     pub(super) input: &'r View,
-    pub(super) weights: &'r Tensor,
-    pub(super) bias: Option<Vec<f32>>,
+    pub(super) weights: Filter<'r>,
+    pub(super) bias: Option<Bias<'r>>,
     pub(super) split: Epilogue,
     pub(super) geometry: ConvGeometry,
 }
@@ -55,18 +56,15 @@ impl<'r> Convolution<'r> {
             return Err("not a convolution".to_string());
         };
         let (input, output) = (operand(request, 0)?, &request.outputs[0]);
-        let weights = constant(request, 1)?;
-        let bias = match request.inputs.get(2) {
-            Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
-            _ => None,
-        };
+        let weights = Filter::of(request, 1)?;
+        let bias = Bias::of(request, 2)?;
         f32_only([input.dtype, output.dtype, weights.dtype()])?;
         let channels = fixed(output)?[1];
         let split = Epilogue::new(request, |t| {
             t.len() == channels && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
         });
-        let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
-        let geometry = geometry(class, input, output, weights, bias.is_some(), &split)?;
+        let bias = bias.or_else(|| split.bias());
+        let geometry = geometry(class, input, output, bias.is_some(), &split)?;
         Ok(Convolution {
             input,
             weights,
@@ -82,65 +80,17 @@ impl<'r> Convolution<'r> {
         request: &Request,
         plan: Result<TilePlan, PlanError>,
     ) -> Offer {
-        let filters = Filters {
-            weights: &self.weights.to_f32(),
-            bias: self.bias.as_deref(),
-        };
         let plan = plan.map_err(|e| e.to_string())?;
-        let tiled = packed(selector, request, plan, filters, &self.split)?;
-        self.split
-            .finish(selector, request, vec![Kernel::Tiled(tiled)])
+        let (weights, bias) = (self.weights, self.bias.as_ref());
+        let kernels = packed(selector, request, plan, weights, bias, &self.split)?;
+        self.split.finish(selector, request, kernels)
     }
-}
-
-/// The constants of a convolution, as the operator has them.
-#[derive(Clone, Copy)]
-pub(super) struct Filters<'a> {
-    pub(super) weights: &'a [f32],
-    pub(super) bias: Option<&'a [f32]>,
-}
-
-/// A convolution's plan with its weights and bias packed.
-pub(super) fn packed(
-    selector: &mut Selector,
-    request: &Request,
-    plan: TilePlan,
-    filters: Filters,
-    split: &Epilogue,
-) -> Result<Tiled, String> {
-    let packing = plan.packing.as_ref().ok_or("the plan has no packing")?;
-    let weights = packing
-        .pack(filters.weights)
-        .ok_or("the weights are shorter than their shape")?;
-    let bias = match filters.bias {
-        Some(b) => selector.constants.floats(
-            &packing
-                .pack_bias(b)
-                .ok_or("the bias is shorter than the channels")?,
-        ),
-        None => 0,
-    };
-    let constant = |offset| Place {
-        space: Space::Weights,
-        offset,
-    };
-    let output = Place::from(&request.outputs[0]);
-    Ok(Tiled {
-        target: selector.target,
-        input: Place::from(operand(request, 0)?),
-        weights: constant(selector.constants.floats(&weights)),
-        output,
-        bias: constant(bias),
-        residual: split.fused.residual.unwrap_or(output),
-        plan,
-    })
 }
 
 pub(super) fn geometry(
     class: &Conv,
     input: &View,
     output: &View,
-    w: &Tensor,
     bias: bool,
     split: &Epilogue,
 ) -> Result<ConvGeometry, String> {
@@ -155,7 +105,7 @@ pub(super) fn geometry(
         batch: x[0],
         groups: class.groups,
         in_channels: x[1],
-        out_channels: w.shape()[0],
+        out_channels: y[1],
         input: [x[2], x[3]],
         kernel: pair(&class.kernel),
         strides: pair(&class.strides),
@@ -246,15 +196,17 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
     if rows == 0 || inner == 0 || columns == 0 {
         return Err("an operand is empty".to_string());
     }
+    let right = matrix(b, transpose_b, batches[1]);
+    let side_by_side = right.column == 1 || columns == 1;
     let geometry = MatmulGeometry {
         batch,
         rows,
         inner,
         columns,
         a: matrix(a, transpose_a, batches[0]),
-        b: matrix(b, transpose_b, batches[1]),
+        b: right,
         c: matrix(c, false, batches[2]),
-        pack: constant.is_some() && (batches[1] == 0 || batch == 1),
+        pack: (batches[1] == 0 || batch == 1) && (constant.is_some() || !side_by_side),
         bias: bias.is_some(),
         epilogue: split.fused.steps.clone(),
     };
@@ -263,18 +215,10 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
         .decided(geometry.to_string(), &direct)
         .map(|plan| geometry.stacked(plan))
         .map_err(|e| e.to_string())?;
-    let weights = match (&plan.packing, constant) {
-        (Some(packing), Some(t)) => {
-            let packed = packing
-                .pack(&t.to_f32())
-                .ok_or("the weights are shorter than their shape")?;
-            Place {
-                space: Space::Weights,
-                offset: selector.constants.floats(&packed),
-            }
-        }
-        (None, Some(t)) => Place::from(&selector.constants.plain(t)),
-        (_, None) => Place::from(b),
+    let (weights, mut kernels) = match (&plan.packing, constant) {
+        (Some(packing), _) => Filter::of(request, 1)?.pack(selector, packing)?,
+        (None, Some(t)) => (Place::from(&selector.constants.plain(t)), Vec::new()),
+        (None, None) => (Place::from(b), Vec::new()),
     };
     let bias = match bias {
         Some(values) => {
@@ -292,7 +236,7 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
         Some(t) => Place::from(&selector.constants.plain(t)),
         None => Place::from(a),
     };
-    let tiled = Tiled {
+    kernels.push(Kernel::Tiled(Tiled {
         plan,
         target: selector.target,
         input,
@@ -303,8 +247,8 @@ pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
             offset: bias,
         },
         residual: split.fused.residual.unwrap_or(Place::from(c)),
-    };
-    split.finish(selector, request, vec![Kernel::Tiled(tiled)])
+    }));
+    split.finish(selector, request, kernels)
 }
 
 /// The number of products in a stack, and the operands' distances from one to the next.
@@ -354,6 +298,12 @@ impl Epilogue {
                 },
             },
         }
+    }
+
+    /// The addition that may serve as the operator's bias.
+    pub(super) fn bias<'r>(&self) -> Option<Bias<'r>> {
+        let bias = self.fused.bias.as_ref();
+        bias.map(|values| Bias::Constant(values.to_f32()))
     }
 
     /// The kernels, and the rest of the epilogue as an elementwise nest over their result.

@@ -1,14 +1,11 @@
 //! Transposed convolutions on tiles: one plan for each kind of phase.
 
-use super::contract::{
-    Epilogue, Filters, constant, f32_only, fixed, operand, packed, pair, placement,
-};
-use super::{Kernel, Offer, Request, Selector};
+use super::contract::{Epilogue, f32_only, fixed, operand, pair, placement};
+use super::filters::{Bias, Filter, packed};
+use super::{Offer, Request, Selector};
 use crate::kernel::transposed::{self, TransposedGeometry};
-use cnnc_ir::Tensor;
 use cnnc_ir::class::{Contract, Semantics};
 
-/// Transposed convolutions of constant weights.
 pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
     let Semantics::Contract(Contract::ConvTranspose(class)) = request.semantics else {
         return Err("not a transposed convolution".to_string());
@@ -20,17 +17,14 @@ pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
         ));
     }
     let (input, output) = (operand(request, 0)?, &request.outputs[0]);
-    let weights = constant(request, 1)?;
-    let bias = match request.inputs.get(2) {
-        Some(Some(_)) => Some(constant(request, 2)?.to_f32()),
-        _ => None,
-    };
+    let weights = Filter::of(request, 1)?;
+    let bias = Bias::of(request, 2)?;
     f32_only([input.dtype, output.dtype, weights.dtype()])?;
     let (x, y) = (fixed(input)?, fixed(output)?);
     let split = Epilogue::new(request, |t| {
         t.len() == y[1] && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
     });
-    let bias = bias.or_else(|| split.fused.bias.as_ref().map(Tensor::to_f32));
+    let bias = bias.or_else(|| split.bias());
     let geometry = TransposedGeometry {
         batch: x[0],
         groups: class.groups,
@@ -48,13 +42,16 @@ pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
         epilogue: split.fused.steps.clone(),
     };
     let plans = transposed::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
-    let filters = Filters {
-        weights: &weights.to_f32(),
-        bias: bias.as_deref(),
-    };
-    let tiles: Result<Vec<Kernel>, String> = plans
-        .into_iter()
-        .map(|plan| packed(selector, request, plan, filters, &split).map(Kernel::Tiled))
-        .collect();
-    split.finish(selector, request, tiles?)
+    let mut kernels = Vec::new();
+    for plan in plans {
+        kernels.extend(packed(
+            selector,
+            request,
+            plan,
+            weights,
+            bias.as_ref(),
+            &split,
+        )?);
+    }
+    split.finish(selector, request, kernels)
 }

@@ -31,7 +31,7 @@ pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
     };
     let winograd = winograd::plan(geometry, scheme, selector.target).map_err(|e| e.to_string())?;
     let section = winograd
-        .weights(&convolution.weights.to_f32())
+        .weights(&convolution.weights.constant()?.to_f32())
         .ok_or("the weights are shorter than their shape")?;
     let mut place = |values: &[f32]| Place {
         space: Space::Weights,
@@ -43,7 +43,7 @@ pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
         weights: place(&section),
         output,
         bias: match &convolution.bias {
-            Some(b) => place(&winograd.bias(b)),
+            Some(b) => place(&winograd.bias(b.constant().ok_or("the bias is computed")?)),
             None => output,
         },
         residual: convolution.split.fused.residual.unwrap_or(output),
@@ -60,7 +60,13 @@ pub(super) fn admits(selector: &Selector, convolution: &Convolution) -> Result<(
         return Err("strict numerics ask for the direct sum".to_string());
     }
     winograd::check(&convolution.geometry).map_err(|e| e.to_string())?;
-    if convolution.weights.to_f32().iter().any(|w| !w.is_finite()) {
+    if convolution
+        .weights
+        .constant()?
+        .to_f32()
+        .iter()
+        .any(|w| !w.is_finite())
+    {
         return Err("a weight is not finite".to_string());
     }
     Ok(())
