@@ -1,5 +1,6 @@
 //! Networks that come with cnnc, and how networks learn.
 //!
+//! * [`network`]: a graph with parameters that can learn, and how it wants to be trained.
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
 //!   to try.
@@ -16,6 +17,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod history;
 pub mod metrics;
+pub mod network;
 pub mod plot;
 pub mod random;
 pub mod schedule;

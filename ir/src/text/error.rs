@@ -17,7 +17,7 @@ pub struct ParseError {
 
 impl ParseError {
     /// The mistake at byte `offset` of `text`.
-    pub(super) fn at(text: &str, offset: usize, message: String) -> ParseError {
+    pub fn at(text: &str, offset: usize, message: String) -> ParseError {
         let before = text.get(..offset).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |i| i + 1);
         ParseError {
