@@ -49,13 +49,22 @@ pub fn print(
         }
     }
     let peak = &yardstick.peak;
+    let operations = rows.iter().map(|row| yardstick.operations(&row.label));
+    let gflops = operations.sum::<f64>() / total / 1e3;
+    let of_peak = gflops / peak.gflops;
     if common.json {
-        let peak = serde_json::json!({"peak_gflops": peak.gflops, "peak_gbs": peak.gbs});
-        return line(&peak.to_string());
+        return line(
+            &serde_json::json!({
+                "peak_gflops": peak.gflops, "peak_gbs": peak.gbs, "us": total, "gflops": gflops, "peak_share": of_peak,
+            })
+            .to_string(),
+        );
     }
     line(&format!(
-        "peak: {:.1} GFLOP/s (a matrix product), {:.1} GB/s (a copy)",
-        peak.gflops, peak.gbs
+        "{total:>10.1} us in all, {gflops:.1} GFLOP/s, {:.0} % of peak: {:.1} GFLOP/s (a matrix product), {:.1} GB/s (a copy)",
+        100.0 * of_peak,
+        peak.gflops,
+        peak.gbs
     ))
 }
 

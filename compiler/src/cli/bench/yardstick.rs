@@ -31,6 +31,13 @@ impl Yardstick {
         })
     }
 
+    /// Operations of a node; none where its work is not known.
+    pub fn operations(&self, label: &str) -> f64 {
+        self.work
+            .get(label)
+            .map_or(0.0, |[operations, _]| *operations)
+    }
+
     /// The rates of a node that took so many microseconds; zeros where its work is not known.
     pub fn rates(&self, label: &str, us: f64) -> Rates {
         let [operations, bytes] = self.of_step(label);
