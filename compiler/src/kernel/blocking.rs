@@ -144,13 +144,12 @@ impl Blocking {
                 .map(|(ys, xs)| ys.len() * xs.len())
                 .collect::<Vec<usize>>()
         };
-        let bytes = [self.input_bytes, self.weight_bytes()];
         let orders = |block: Shape| {
             let units = sizes(block.pixels).len() * self.images;
             let groups = channels
                 .iter()
                 .map(|all| even(all.len(), block.columns).count());
-            match order(bytes, units, groups.sum()) {
+            match self.order(units, groups.sum()) {
                 Order::GroupOuter => [Order::GroupOuter, Order::SpatialOuter],
                 Order::SpatialOuter => [Order::SpatialOuter, Order::GroupOuter],
             }
@@ -159,6 +158,17 @@ impl Blocking {
         blocks
             .flat_map(|block| orders(block).map(|order| Tiling { block, order }))
             .collect()
+    }
+
+    fn order(&self, units: usize, groups: usize) -> Order {
+        if !self.source.is_lane_by_lane() {
+            return order([self.input_bytes, self.weight_bytes()], units, groups);
+        }
+        // A group reads channels of its own, again and again from row to row.
+        match self.input_bytes / groups.max(1) > PRIVATE_CACHE {
+            true => Order::SpatialOuter,
+            false => Order::GroupOuter,
+        }
     }
 
     fn tiled(&self, tiling: Tiling, channels: &[Vec<Piece>]) -> Result<Plan, PlanError> {

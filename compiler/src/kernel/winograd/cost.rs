@@ -8,17 +8,23 @@ use crate::kernel::tile::Target;
 /// Vector multiply-adds a cycle.
 const MULTIPLY_ADDS: f64 = 2.0;
 
-/// Bytes a core fetches a cycle from memory, from the cache that cores share, and from its own second one.
+/// Bytes a core fetches a cycle from memory, from the cache that cores share, from its own second one, and from so little of that
+/// that it is fetched ahead of time. These and the numbers below are fitted to what `compile --tune` measures.
 const FROM_MEMORY: f64 = 9.0;
-const FROM_SHARED: f64 = 20.0;
+const FROM_SHARED: f64 = 16.0;
 const FROM_PRIVATE: f64 = 32.0;
+const FROM_NEAR: f64 = 64.0;
 
-/// Bytes that stay in a core's own cache, and in the shared one, while strips are worked on.
+/// Bytes of `V` and `M` that are near, that stay in a core's own cache, and in the shared one, while a strip is worked on.
+const NEAR: f64 = 200e3;
 const PRIVATE: f64 = 900e3;
 const SHARED: f64 = 12e6;
 
+/// Bytes of all that stay in a core's own cache from strip to strip.
+const RESIDENT: f64 = 600e3;
+
 /// Cycles of one call of a tile beside its multiply-adds.
-const CALL: f64 = 20.0;
+const CALL: f64 = 10.0;
 
 /// Pixels of the register block of a product, and channels of a bundle.
 const PIXELS: usize = 14;
@@ -155,20 +161,22 @@ fn winograd(conv: &ConvGeometry, scheme: Scheme, target: Target, threads: usize)
     let bytes = per_strip as f64 * components * (BLOCK * size_of::<f32>()) as f64;
     let (read, written) = (bytes * blocks[0], bytes * blocks[1] / bundles);
     let weights = weights(conv, components);
-    // From strip to strip weights come from the cache that still holds them, for every bundle all of `V`.
+    // From strip to strip weights come from the cache that still holds them.
     let again = match weights + read + written {
-        resident if resident <= PRIVATE => FROM_PRIVATE,
+        resident if resident <= RESIDENT => FROM_PRIVATE,
         _ if weights <= SHARED => FROM_SHARED,
         _ => FROM_MEMORY,
     };
-    let reread = match read {
+    // `V` is written once and read for every bundle; of `M` each bundle's part is written and read.
+    let between = match read + written {
+        near if near <= NEAR => FROM_NEAR,
         private if private <= PRIVATE => FROM_PRIVATE,
         shared if shared <= SHARED => FROM_SHARED,
         _ => FROM_MEMORY,
     };
     let traffic = weights / FROM_MEMORY
         + (strips - 1.0) * weights / again
-        + strips * read * (bundles + 1.0) / reread;
+        + strips * (read * (bundles + 1.0) + 2.0 * written * bundles) / between;
     let total = overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic);
     // The last round of units may leave threads without work.
     let (units, threads) = (strips * parts as f64, threads.max(1) as f64);
