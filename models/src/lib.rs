@@ -1,5 +1,6 @@
 //! Networks that come with cnnc, and how networks learn.
 //!
+//! * [`description`]: networks as people write them. [`zoo`]: those that come with cnnc.
 //! * [`network`]: a graph with parameters that can learn, and how it wants to be trained.
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
@@ -15,6 +16,7 @@
 
 pub mod checkpoint;
 pub mod data;
+pub mod description;
 pub mod history;
 pub mod metrics;
 pub mod network;
@@ -25,6 +27,7 @@ pub mod search;
 pub mod spec;
 pub mod stopping;
 pub mod tensorboard;
+pub mod zoo;
 
 /// A network and what is needed to try it.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,164 @@
+//! The `train` section.
+//!
+//! | setting | says |
+//! |---|---|
+//! | `loss cross_entropy` | what is minimised |
+//! | `optimizer adam(lr=1e-3)` | how |
+//! | `schedule cosine(warmup=100)` | the learning rate's course ([`crate::schedule`]); over all epochs where it does not say |
+//! | `batch 32`, `epochs 10` | samples a step, passes over the data |
+//! | `l1 1e-5`, `l2 5e-4` | penalties on weights |
+//! | `clip norm=1`, `clip value=0.5` | bounds on gradients |
+//! | `label_smoothing 0.1` | share of a target spread over all classes |
+//! | `metrics accuracy, top5` | figures ([`crate::metrics`]) |
+//! | `augment flip, crop(4)` | changes of images ([`crate::data::Augmentation`]) |
+//! | `early_stop patience=3` | when to end early ([`crate::stopping`]) |
+
+use super::ast::{Name, Setting, Train};
+use super::lex::Mistake;
+use crate::metrics::Metrics;
+use crate::network::{Clip, Training};
+use crate::spec::SpecError;
+use cnnc_ir::spelling::hint;
+
+const SETTINGS: [&str; 12] = [
+    "loss",
+    "optimizer",
+    "schedule",
+    "batch",
+    "epochs",
+    "l1",
+    "l2",
+    "clip",
+    "label_smoothing",
+    "metrics",
+    "augment",
+    "early_stop",
+];
+
+/// Scores a sample that metrics are tried with; what `top5` needs.
+const COLUMNS: usize = 1 << 20;
+
+/// What a section says, and the mistakes in it.
+pub(super) fn training(train: &Train) -> (Training, Vec<Mistake>) {
+    let (mut training, mut mistakes) = (Training::default(), Vec::new());
+    let mut seen: Vec<&str> = Vec::new();
+    // The schedule may ask for the number of epochs.
+    let (last, first): (Vec<&Setting>, Vec<&Setting>) = train
+        .settings
+        .iter()
+        .partition(|s| s.name.text == "schedule");
+    for setting in first.into_iter().chain(last) {
+        let name = &setting.name;
+        if seen.contains(&name.text.as_str()) {
+            mistakes.push((name.at, format!("'{}' is said twice", name.text)));
+            continue;
+        }
+        seen.push(&name.text);
+        mistakes.extend(set(&mut training, setting).err());
+    }
+    (training, mistakes)
+}
+
+fn set(training: &mut Training, setting: &Setting) -> Result<(), Mistake> {
+    match setting.name.text.as_str() {
+        "loss" => training.loss = one(setting)?.text.clone(),
+        "optimizer" => training.optimizer = one(setting)?.text.clone(),
+        "schedule" => {
+            let item = one(setting)?;
+            let text = with_epochs(&item.text, training.epochs);
+            training.schedule = read(item, &text)?;
+        }
+        "batch" => training.batch = count(setting)?,
+        "epochs" => training.epochs = count(setting)?,
+        "l1" => training.l1 = number(setting, f64::MAX)?,
+        "l2" => training.l2 = number(setting, f64::MAX)?,
+        "label_smoothing" => training.label_smoothing = number(setting, 1.0)?,
+        "clip" => training.clip = Some(clip(setting)?),
+        "metrics" => {
+            for item in &setting.items {
+                Metrics::parse(&item.text, COLUMNS).map_err(|e| at(item, e))?;
+            }
+            training.metrics = setting.items.iter().map(|i| i.text.clone()).collect();
+        }
+        "augment" => {
+            let items = setting.items.iter().map(|item| read(item, &item.text));
+            training.augment.0 = items.collect::<Result<_, _>>()?;
+        }
+        "early_stop" => {
+            let texts: Vec<&str> = setting.items.iter().map(|i| i.text.as_str()).collect();
+            let text = texts.join(",");
+            let rule = text.parse().map_err(|e| at(&setting.name, e))?;
+            training.early_stopping = Some(rule);
+        }
+        unknown => {
+            let hint = hint(unknown, SETTINGS);
+            let known = SETTINGS.join(", ");
+            let message = format!("unknown setting '{unknown}'{hint} (known: {known})");
+            return Err((setting.name.at, message));
+        }
+    }
+    Ok(())
+}
+
+/// A schedule that ends with the training where it does not say when.
+fn with_epochs(text: &str, epochs: u64) -> String {
+    let (name, options) = text.split_once(':').unwrap_or((text, ""));
+    let is_said = options.contains("epochs=") || options.contains("steps=");
+    match (name, options) {
+        ("cosine", "") => format!("cosine:epochs={epochs}"),
+        ("cosine", options) if !is_said => format!("cosine:epochs={epochs},{options}"),
+        _ => text.to_string(),
+    }
+}
+
+fn clip(setting: &Setting) -> Result<Clip, Mistake> {
+    let item = one(setting)?;
+    let (key, value) = item.text.split_once('=').unwrap_or(("", &item.text));
+    let bound = value.parse().ok().filter(|v: &f64| *v > 0.0);
+    match (key, bound) {
+        ("norm", Some(bound)) => Ok(Clip::Norm(bound)),
+        ("value", Some(bound)) => Ok(Clip::Value(bound)),
+        _ => {
+            let message = "expected norm=X or value=X, X above 0";
+            Err((item.at, message.into()))
+        }
+    }
+}
+
+fn one(setting: &Setting) -> Result<&Name, Mistake> {
+    match &setting.items[..] {
+        [item] => Ok(item),
+        [_, second, ..] => Err((
+            second.at,
+            format!("'{}' takes one value", setting.name.text),
+        )),
+        [] => Err((setting.name.at, "needs a value".into())),
+    }
+}
+
+fn count(setting: &Setting) -> Result<u64, Mistake> {
+    let item = one(setting)?;
+    let number = item.text.parse::<u32>().ok().filter(|n| *n > 0);
+    number.map(u64::from).ok_or_else(|| {
+        let message = format!("expected a whole number above 0, found '{}'", item.text);
+        (item.at, message)
+    })
+}
+
+/// A number from 0 to `most`.
+fn number(setting: &Setting, most: f64) -> Result<f64, Mistake> {
+    let item = one(setting)?;
+    let number = item.text.parse().ok();
+    number.filter(|x| (0.0..=most).contains(x)).ok_or_else(|| {
+        let message = format!("expected a number from 0, found '{}'", item.text);
+        (item.at, message)
+    })
+}
+
+fn read<T: std::str::FromStr<Err = SpecError>>(item: &Name, text: &str) -> Result<T, Mistake> {
+    text.parse().map_err(|e| at(item, e))
+}
+
+fn at(item: &Name, error: SpecError) -> Mistake {
+    (item.at, error.to_string())
+}

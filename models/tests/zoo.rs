@@ -1,0 +1,61 @@
+//! The zoo's networks are what the literature says they are.
+
+use cnnc_models::description::expand;
+use cnnc_models::network::Network;
+use cnnc_models::zoo::{ZOO, find};
+
+fn network(name: &str) -> Network {
+    let text = find(name).unwrap().text;
+    let no_imports = |_: &str| Err("no imports here".to_string());
+    expand(text, None, &no_imports).unwrap_or_else(|e| panic!("{name}.cnn:{e}"))
+}
+
+#[test]
+fn every_network_expands_and_says_how_to_train() {
+    for exhibit in ZOO {
+        let network = network(exhibit.name);
+        assert_eq!(network.graph.name, exhibit.name);
+        assert_eq!(network.graph.outputs().len(), 1, "{}", exhibit.name);
+        assert!(network.training.is_some(), "{}", exhibit.name);
+        assert_eq!(
+            cnnc_ir::verify::verify(&network.graph),
+            Ok(()),
+            "{}",
+            exhibit.name
+        );
+    }
+}
+
+#[test]
+fn every_file_is_in_the_list() {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/zoo")).unwrap();
+    let files = folder.map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = files
+        .filter_map(|f| f.strip_suffix(".cnn").map(str::to_string))
+        .collect();
+    files.sort();
+    let listed: Vec<&str> = ZOO.iter().map(|e| e.name).collect();
+    assert_eq!(files, listed);
+}
+
+/// Elements of all that is learnt.
+#[test]
+fn parameters_are_as_many_as_published() {
+    let counts = [
+        ("mnist_a", 225_034),
+        ("mnist_b", 93_322),
+        ("mnist_c", 693_962),
+        ("mnist_d", 54_410),
+        ("lenet5", 61_706),
+        ("alexnet", 61_100_840),
+        ("vgg16", 138_357_544),
+        ("resnet18_cifar", 11_173_962),
+        ("resnet20", 269_722),
+        ("resnet50", 25_557_032),
+        ("mobilenet_v2", 3_504_872),
+        ("unet", 31_030_658),
+    ];
+    for (name, count) in counts {
+        assert_eq!(network(name).trainable_count(), count, "{name}");
+    }
+}
