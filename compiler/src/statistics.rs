@@ -120,6 +120,11 @@ fn macs(graph: &Graph, node: &Node) -> u64 {
     match contract {
         Contract::Conv(_) => results * per_filter(),
         Contract::ConvTranspose(_) => elements(0) * per_filter(),
+        Contract::ConvFilter(_) => {
+            let made = node.outputs[0].ty.fixed_shape().unwrap_or_default();
+            let filter = made.iter().skip(1).product::<usize>() as u64;
+            elements(1) * filter
+        }
         Contract::MatMul { transpose_a, .. } => {
             let a = shape(0);
             let inner = a.len().checked_sub(if transpose_a { 2 } else { 1 });

@@ -53,6 +53,9 @@ pub enum Contract {
     Conv(Conv),
     /// The gradient of [`Contract::Conv`] with respect to its input; `w[C, M/G, k..]`.
     ConvTranspose(ConvTranspose),
+    /// The gradient of [`Contract::Conv`] with respect to its weights. Operands: the input and the gradient of the output;
+    /// `w[m,c,k..] = sum_{n,o..} dy[n,m,o..] x[n, g*C/G + c, o*stride + k*dilation - pad_begin]`.
+    ConvFilter(Conv),
     /// numpy `matmul` over the last two axes, leading axes broadcast; operands of rank >= 2. A transposed operand has its last two
     /// axes swapped.
     MatMul {

@@ -27,6 +27,19 @@ impl Composer {
         Composer { graph, inputs }
     }
 
+    /// Continues a graph that exists; [`Composer::into_graph`] gives it back.
+    pub fn over(graph: Graph) -> Composer {
+        Composer {
+            graph,
+            inputs: Vec::new(),
+        }
+    }
+
+    /// The graph as it stands.
+    pub fn into_graph(self) -> Graph {
+        self.graph
+    }
+
     /// Operand `i` of the node, if given.
     pub fn get(&self, i: usize) -> Option<Value> {
         self.inputs.get(i).copied().flatten()
@@ -95,6 +108,10 @@ impl Composer {
         Ok((0..outputs as u32)
             .map(|slot| Value { node, slot })
             .collect())
+    }
+    /// Makes all uses of one value uses of another.
+    pub fn replace(&mut self, old: Value, new: Value) {
+        self.graph.replace_uses(old, new);
     }
     /// The graph so far.
     pub fn graph(&self) -> &Graph {

@@ -5,11 +5,13 @@
 //! * [`schema`], [`class`], [`ops`]: what an operator is. One operator is one file in `ops/` and one line in its list.
 //! * [`text`]: the textual form; printing and parsing are inverse.
 //! * [`verify`]: the invariants every graph keeps. [`rewrite`]: patterns and patches.
+//! * [`autodiff`]: gradients, as operators appended to the graph.
 //! * [`interp`]: the interpreter, the oracle that compiled code is held against.
 //!
 //! Deliberately absent: protobuf, Cranelift, files and threads.
 
 pub mod attrs;
+pub mod autodiff;
 pub mod class;
 pub mod compose;
 pub mod expr;

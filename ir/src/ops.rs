@@ -69,6 +69,7 @@ operators! {
     Atanh atanh
     Attention attention
     AveragePool average_pool
+    AveragePoolGradient average_pool_gradient
     BatchNormalization batch_normalization
     Bernoulli bernoulli
     BitCast bit_cast
@@ -91,6 +92,7 @@ operators! {
     Constant constant
     ConstantOfShape constant_of_shape
     Conv conv
+    ConvFilterGradient conv_filter_gradient
     ConvInteger conv_integer
     ConvTranspose conv_transpose
     Cos cos
@@ -155,6 +157,7 @@ operators! {
     MatMulInteger mat_mul_integer
     Max max
     MaxPool max_pool
+    MaxPoolGradient max_pool_gradient
     MaxPoolIndices max_pool_indices
     MaxUnpool max_unpool
     Mean mean

@@ -22,7 +22,9 @@ pub fn planar_tile(selector: &mut Selector, request: &Request) -> Offer {
     let (kernel, strides, dilations) = match contract {
         Contract::Conv(c) => (&c.kernel, &c.strides, &c.dilations),
         Contract::ConvTranspose(c) => (&c.kernel, &c.strides, &c.dilations),
-        Contract::MatMul { .. } => return Err("not a convolution".to_string()),
+        Contract::ConvFilter(_) | Contract::MatMul { .. } => {
+            return Err("not a convolution".to_string());
+        }
     };
     if kernel.len() != 2 {
         return Err(format!(
@@ -54,7 +56,9 @@ pub fn planar_tile(selector: &mut Selector, request: &Request) -> Offer {
             ],
         ),
         Contract::ConvTranspose(c) => (c.groups, turned_pads(c, &x, &y)?),
-        Contract::MatMul { .. } => return Err("not a convolution".to_string()),
+        Contract::ConvFilter(_) | Contract::MatMul { .. } => {
+            return Err("not a convolution".to_string());
+        }
     };
     let geometry = ConvGeometry {
         batch: x[0],

@@ -70,6 +70,11 @@ impl Run {
                 start_with_bias(&mut out, bias, shape[1], g.out_plane)?;
                 g.run(x.1, w.1, &mut out, false);
             }
+            Contract::ConvFilter(conv) => {
+                let g = Planes::filter(conv, x.0, w.0, shape)?;
+                self.spend(&[w.1.len(), g.inputs, g.taps.len()])?;
+                g.correlate(x.1, w.1, &mut out);
+            }
         }
         Ok(out)
     }
@@ -201,6 +206,35 @@ impl Planes {
         })
     }
 
+    /// The planes of a filter gradient; `dy` is the gradient of the output.
+    fn filter(c: &Conv, x: &Array, dy: &Array, shape: &[usize]) -> Result<Planes, Fault> {
+        // The convolution that these are the input, the output and the weights of.
+        let zeros = Data::Float(vec![0.0; shape.iter().product()]);
+        let weights = Array::new(x.dtype, shape.to_vec(), zeros);
+        Planes::conv(c, x, &weights, &dy.shape)
+    }
+
+    /// `w[m, c, tap] = sum over images and positions of dy[n, m] x[n, c]`.
+    fn correlate<T: Element>(&self, x: &[T], dy: &[T], w: &mut [T]) {
+        let (total_in, total_out) = (self.inputs * self.groups, self.outputs * self.groups);
+        for n in 0..self.batch {
+            for m in 0..total_out {
+                let group = m / self.outputs;
+                let dy = &dy[(n * total_out + m) * self.out_plane..][..self.out_plane];
+                for c in 0..self.inputs {
+                    let channel = group * self.inputs + c;
+                    let x = &x[(n * total_in + channel) * self.in_plane..][..self.in_plane];
+                    let row = &mut w[(m * self.inputs + c) * self.taps.len()..];
+                    for (weight, segments) in row.iter_mut().zip(&self.taps) {
+                        for s in segments {
+                            *weight = s.dot(dy, x, *weight);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// `w[m, c, tap]`, or where not `output_major` `w[c, m, tap]`, `m` and `c` counted over all groups.
     fn run<T: Element>(&self, x: &[T], w: &[T], out: &mut [T], output_major: bool) {
         let (total_in, total_out) = (self.inputs * self.groups, self.outputs * self.groups);
@@ -231,6 +265,14 @@ impl Planes {
 }
 
 impl Segment {
+    /// `sum` plus the products of the elements that meet.
+    fn dot<T: Element>(&self, out: &[T], input: &[T], sum: T) -> T {
+        let out = out[self.out..].iter().step_by(self.out_step);
+        let input = input[self.input..].iter().step_by(self.in_step);
+        let pairs = out.zip(input).take(self.len);
+        pairs.fold(sum, |sum, (&a, &b)| sum.add(a.mul(b)))
+    }
+
     fn accumulate<T: Element>(&self, acc: &mut [T], x: &[T], weight: T) {
         if self.out_step == 1 && self.in_step == 1 {
             axpy(

@@ -10,15 +10,7 @@ pub static DEF: OpDef = OpDef {
     name: "AveragePool",
     inputs: &[Input::new("X", "T")],
     types: &[("T", sets::FLOAT)],
-    attrs: &[
-        Attr::str("auto_pad", "NOTSET"),
-        Attr::int("ceil_mode", 0).since(10),
-        Attr::int("count_include_pad", 0).since(7),
-        Attr::ints("dilations").since(19),
-        Attr::required("kernel_shape", AttrKind::Ints),
-        Attr::ints("pads"),
-        Attr::ints("strides"),
-    ],
+    attrs: ATTRS,
     infer: |cx| Ok(vec![pooling::infer(cx)?]),
     semantics: |cx| {
         let count_pad = cx.flag("count_include_pad")?;
@@ -26,3 +18,13 @@ pub static DEF: OpDef = OpDef {
     },
     ..OpDef::NEW
 };
+
+pub const ATTRS: &[Attr] = &[
+    Attr::str("auto_pad", "NOTSET"),
+    Attr::int("ceil_mode", 0).since(10),
+    Attr::int("count_include_pad", 0).since(7),
+    Attr::ints("dilations").since(19),
+    Attr::required("kernel_shape", AttrKind::Ints),
+    Attr::ints("pads"),
+    Attr::ints("strides"),
+];

@@ -28,6 +28,7 @@ pub fn contract(
     let nest = match class {
         Contract::Conv(conv) => convolution(conv, a, b, inputs.get(2), output, epilogue)?,
         Contract::ConvTranspose(conv) => transposed(conv, a, b, inputs.get(2), output, epilogue)?,
+        Contract::ConvFilter(conv) => filter(conv, a, b, output, epilogue)?,
         Contract::MatMul {
             transpose_a,
             transpose_b,
@@ -243,6 +244,83 @@ fn transposed(
     let mut nest = core.into_nest(output, &parts.to, epilogue)?;
     nest.quotients = quotients;
     Ok(nest)
+}
+
+/// The gradient of a convolution's weights: loops over these, then sums over images and output positions.
+fn filter(
+    conv: &Conv,
+    x: &View,
+    dy: &View,
+    output: &View,
+    epilogue: Option<&Epilogue>,
+) -> Result<Nest, LowerError> {
+    let rank = conv.kernel.len() + 2;
+    for (operand, view) in [x, dy, output].into_iter().enumerate() {
+        check_rank(operand, view, rank)?;
+    }
+    let groups = conv.groups as u64;
+    let [made, read] = [&output.dims[0], &output.dims[1]].map(|d| d.upper());
+    let per_group = made / groups.max(1);
+    let mut axes = Axes::default();
+    let mut dims = output.dims.clone();
+    let grouped = groups > 1 && per_group > 1;
+    if grouped {
+        dims[0] = Extent::Fixed(per_group);
+        dims.insert(0, Extent::Fixed(groups));
+    }
+    let channel = usize::from(grouped);
+    let mut split = vec![None; dims.len()];
+    split[channel] = block(dy);
+    if groups == 1 {
+        split[channel + 1] = block(x);
+    }
+    let mut to = axes.parallel(&dims, &split);
+    // Which input channels a filter reads: those of its group.
+    let input = match (groups, grouped) {
+        (1, _) => to[1].clone(),
+        (_, false) if read == 1 => to[0].clone(),
+        (_, false) => to[1].in_group(&to[0], read),
+        (_, true) => to[2].in_group(&to[0], read),
+    };
+    if grouped {
+        let group = to.remove(0);
+        to[0] = to[0].in_group(&group, per_group);
+    }
+    let image = axes.axis(x.dims[0], Role::Reduce);
+    let (mut from, mut given) = (vec![image.clone(), input], vec![image, to[0].clone()]);
+    let mut guards: Vec<Guard> = to[..2].iter().filter_map(Coordinate::guard).collect();
+    for a in 0..conv.kernel.len() {
+        let position = axes.axis(dy.dims[a + 2], Role::Reduce);
+        let at = Affine::constant(-(conv.pads_begin[a] as i64))
+            .plus_scaled(&position.affine, conv.strides[a] as i64)
+            .plus_scaled(&to[a + 2].affine, conv.dilations[a] as i64);
+        if conv.pads_begin[a] + conv.pads_end[a] > 0 {
+            guards.push(Guard {
+                coordinate: at.clone(),
+                extent: x.dims[a + 2],
+            });
+        }
+        from.push(Coordinate::of(at));
+        given.push(position);
+    }
+    let (map, finish, accumulator) = product(x, dy, false);
+    let core = Core {
+        label: "conv_filter",
+        axes,
+        loads: vec![
+            Load::plain(access(x, &from)?),
+            Load::plain(access(dy, &given)?),
+        ],
+        guards,
+        map,
+        combine: Combine::Sum,
+        accumulator,
+        position: Affine::default(),
+        count: Vec::new(),
+        finish,
+        extra: Vec::new(),
+    };
+    core.into_nest(output, &to, epilogue)
 }
 
 fn matmul(

@@ -1,0 +1,84 @@
+//! Gradients as compiled code: close to what the interpreter says in f64.
+
+use crate::execute::{compiled, levels, run};
+use crate::{feeds, seeded};
+use cnnc_ir::autodiff::gradients;
+use cnnc_ir::interp::{Interpreter, Precision, distance};
+use cnnc_ir::{Graph, Value};
+
+/// Relative L2 distance that single precision may leave.
+const FAR: f64 = 1e-5;
+
+const NETWORKS: &[&str] = &[
+    r#"graph "small" (%x: f32[4,1,14,14], %w: f32[20,1,3,3], %b: f32[20], %v: f32[24,20,3,3], %d: f32[96,10], %labels: i64[4]) {
+         %c1 = Conv(%x, %w, %b)
+         %r1 = Relu(%c1)
+         %p1 = MaxPool(%r1) {kernel_shape=[2, 2], strides=[2, 2]}
+         %c2 = Conv(%p1, %v)
+         %r2 = Relu(%c2)
+         %p2 = MaxPool(%r2) {kernel_shape=[2, 2], strides=[2, 2]}
+         %f = Flatten(%p2)
+         %l = MatMul(%f, %d)
+         %loss = SoftmaxCrossEntropyLoss(%l, %labels)
+         return "loss" = %loss
+       }"#,
+    r#"graph "residual" (%x: f32[2,16,9,9], %w: f32[32,16,3,3], %v: f32[32,16,1,1], %s: f32[32], %b: f32[32], %q: f32[32,1,3,3]) {
+         %m = const f32[32] base64"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+         %c = Conv(%x, %w) {pads=[1, 1, 1, 1], strides=[2, 2]}
+         %n, %rm, %rv = BatchNormalization(%c, %s, %b, %m, %m) {training_mode=1}
+         %h = Conv(%x, %v) {strides=[2, 2]}
+         %a = Add(%n, %h)
+         %r = Relu(%a)
+         %d = Conv(%r, %q) {group=32, pads=[1, 1, 1, 1]}
+         %p = AveragePool(%d) {kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]}
+         %g = GlobalAveragePool(%p)
+         %z = Mul(%g, %g)
+         %loss = ReduceSum(%z) {keepdims=0}
+         return "loss" = %loss
+       }"#,
+];
+
+/// The network with the gradients of its loss as further results.
+fn with_gradients(text: &str) -> Graph {
+    let mut graph = seeded::network(text);
+    let loss = graph.outputs()[0].1;
+    let inputs = graph.inputs().iter().map(|&id| Value::from(id));
+    let wrt: Vec<Value> = inputs.filter(|v| graph.ty(*v).dtype.is_float()).collect();
+    let names: Vec<String> = wrt
+        .iter()
+        .map(|v| graph.value_name(*v).to_string())
+        .collect();
+    let found = gradients(&mut graph, loss, None, &wrt).unwrap_or_else(|e| panic!("{e}\n{graph}"));
+    for (name, v) in names.iter().zip(found) {
+        graph.add_output(&format!("d{name}"), v);
+    }
+    graph
+}
+
+#[test]
+fn compiled_gradients_equal_the_interpreter() {
+    for text in NETWORKS {
+        let graph = with_gradients(text);
+        let inputs = feeds::inputs(&graph, 5);
+        let exact = Interpreter::new(Precision::F64).run(&graph, &feeds::by_name(&inputs));
+        let exact = exact.unwrap_or_else(|e| panic!("{e}\n{graph}"));
+        for level in levels() {
+            let model = compiled(&graph, level, &[]).and_then(|c| c.model());
+            let model = model.unwrap_or_else(|e| panic!("{e}\n{graph}"));
+            let found = run(&model, &inputs, 1);
+            assert_eq!(run(&model, &inputs, 2), found, "other bits for 2 threads");
+            for ((name, found), (_, exact)) in found.iter().zip(&exact) {
+                let values: Vec<f64> = found
+                    .as_slice::<f32>()
+                    .expect("f32")
+                    .iter()
+                    .map(|v| f64::from(*v))
+                    .collect();
+                let found = cnnc_ir::Tensor::from_f64(cnnc_ir::DType::F64, exact.shape(), &values);
+                let off = distance(&found, exact);
+                assert!(off <= FAR, "{level}: '{name}' is off by {off:e}");
+                assert!(exact.to_f64().iter().any(|v| *v != 0.0), "'{name}' is zero");
+            }
+        }
+    }
+}
