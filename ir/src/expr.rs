@@ -389,6 +389,24 @@ impl Ex {
         self.max(&self.lit(lo)).min(&self.lit(hi))
     }
 
+    /// A random number of `[0, 1)` in steps of 2^-24, f32, for every position of a result of that shape: a hash of the position and
+    /// of `start`, a u32 (MurmurHash3's finaliser).
+    pub fn uniform(shape: &[usize], start: &Ex) -> Ex {
+        let u32_of = |v: u32| Ex::int(DType::U32, v.into());
+        let mut position = Ex::int(DType::I64, 0);
+        for (axis, &extent) in shape.iter().enumerate() {
+            position = position * &Ex::int(DType::I64, extent as i64) + Ex::index(axis);
+        }
+        let mix =
+            |h: &Ex, shift: u32| h.binary(BinaryOp::Xor, &h.binary(BinaryOp::Shr, &u32_of(shift)));
+        let h = position.cast(DType::U32) * &u32_of(0x9e37_79b1) + start;
+        let h = mix(&h, 16) * &u32_of(0x85eb_ca6b);
+        let h = mix(&h, 13) * &u32_of(0xc2b2_ae35);
+        let h = mix(&h, 16).binary(BinaryOp::Shr, &u32_of(8));
+        // Below 2^24 the signed conversion is the same, and every target has it.
+        h.cast(DType::I32).cast(DType::F32) * f64::from(2f32.powi(-24))
+    }
+
     /// The straight-line code, common subexpressions shared.
     pub fn finish(&self) -> ScalarExpr {
         let mut code = Flatten {

@@ -2,6 +2,7 @@
 //!
 //! * [`description`]: networks as people write them. [`zoo`]: those that come with cnnc.
 //! * [`network`]: a graph with parameters that can learn, and how it wants to be trained.
+//! * [`loss`], [`optimizer`], [`step`]: a training step as a graph.
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
 //!   to try.
@@ -18,13 +19,16 @@ pub mod checkpoint;
 pub mod data;
 pub mod description;
 pub mod history;
+pub mod loss;
 pub mod metrics;
 pub mod network;
+pub mod optimizer;
 pub mod plot;
 pub mod random;
 pub mod schedule;
 pub mod search;
 pub mod spec;
+pub mod step;
 pub mod stopping;
 pub mod tensorboard;
 pub mod zoo;

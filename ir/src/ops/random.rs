@@ -1,10 +1,10 @@
-//! Random numbers: a hash of seed and position (MurmurHash3's finaliser), so that a result depends on nothing else.
+//! Random numbers: a hash of seed and position ([`Ex::uniform`]), so that a result depends on nothing else.
 //!
 //! The seed is part of the program: each run draws the same numbers. A node without a seed has seed 0.
 
 use crate::attrs::AttrKind;
 use crate::class::Semantics;
-use crate::expr::{BinaryOp, Ex, UnaryOp};
+use crate::expr::{Ex, UnaryOp};
 use crate::schema::{Attr, Cx, Preset, TypeError};
 use crate::types::{DType, TensorType};
 use std::f64::consts::TAU;
@@ -16,22 +16,10 @@ pub fn seed(cx: &Cx) -> u32 {
     cx.float("seed").map_or(0, |seed| (seed as f32).to_bits())
 }
 
-/// `[0, 1)` in steps of 2^-24, f32, independent for every position of a result of that shape and for every `stream`.
+/// `[0, 1)`, f32, independent for every position of a result of that shape and for every `stream`.
 pub fn uniform(shape: &[usize], seed: u32, stream: u32) -> Ex {
-    let u32_of = |v: u32| Ex::int(DType::U32, v.into());
-    let mut position = Ex::int(DType::I64, 0);
-    for (axis, &extent) in shape.iter().enumerate() {
-        position = position * &Ex::int(DType::I64, extent as i64) + Ex::index(axis);
-    }
-    let mix =
-        |h: &Ex, shift: u32| h.binary(BinaryOp::Xor, &h.binary(BinaryOp::Shr, &u32_of(shift)));
     let start = seed.wrapping_add(stream.wrapping_mul(0x9e37_79b9));
-    let h = position.cast(DType::U32) * &u32_of(0x9e37_79b1) + u32_of(start);
-    let h = mix(&h, 16) * &u32_of(0x85eb_ca6b);
-    let h = mix(&h, 13) * &u32_of(0xc2b2_ae35);
-    let h = mix(&h, 16).binary(BinaryOp::Shr, &u32_of(8));
-    // Below 2^24 the signed conversion is the same, and every target has it.
-    h.cast(DType::I32).cast(DType::F32) * f64::from(2f32.powi(-24))
+    Ex::uniform(shape, &Ex::int(DType::U32, start.into()))
 }
 
 /// Standard normal numbers by the Box-Muller transform.
