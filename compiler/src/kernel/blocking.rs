@@ -72,6 +72,8 @@ pub struct Blocking {
     pub channels: Vec<ChannelRange>,
     /// Bytes of input read in all, each counted once.
     pub input_bytes: usize,
+    /// Whether weights come from memory when they are first read.
+    pub cold_weights: bool,
     /// Where the channels of a lane-by-lane source lie, whose input moves with the output channel.
     pub input: Placement,
     pub output: Placement,
@@ -312,6 +314,7 @@ impl Blocking {
             columns: channels.iter().map(Vec::len).max().unwrap_or(0),
             taps: self.segments.iter().map(Segment::elements).sum(),
             row: self.innermost(),
+            cold_weights: self.cold_weights,
             pixel_step: self.steps.pixel[0],
         }
     }

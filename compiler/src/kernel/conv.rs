@@ -201,6 +201,7 @@ impl ConvGeometry {
                 pixel: [in_pixel * self.strides[1] as i64, out_pixel],
             },
             channels: Vec::new(),
+            cold_weights: true,
             input_bytes: self.batch
                 * self.in_channels
                 * self.input[0]

@@ -94,6 +94,7 @@ pub fn blocking(matmul: &MatmulGeometry, target: Target) -> Result<Blocking, Pla
             output: 0,
             padded: false,
         }],
+        cold_weights: true,
         input_bytes: matmul.batch * matmul.rows * matmul.inner * size_of::<f32>(),
         input: output,
         output,

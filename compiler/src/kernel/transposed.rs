@@ -185,6 +185,7 @@ impl TransposedGeometry {
                 pixel: [in_pixel, out_pixel * self.strides[1] as i64],
             },
             channels: kind.iter().flat_map(|phase| self.channels(phase)).collect(),
+            cold_weights: true,
             input_bytes: self.batch
                 * self.in_channels
                 * self.input[0]

@@ -12,6 +12,15 @@ const CALL: f64 = 30.0;
 /// Cycles to fetch a vector of weights from the second cache, as far as they are not hidden.
 const FETCH: f64 = 0.25;
 
+/// Bytes of weights a cycle that come from memory, for the first block of pixels; the others find them in a cache.
+const FROM_MEMORY: f64 = 7.0;
+
+/// Cycles that loads take for each in which they all hit the first cache.
+const MISSES: f64 = 1.05;
+
+/// What is left of the shorter of two things done at once.
+const OVERLAP: f64 = 0.25;
+
 /// Multiply-adds in flight that hide their latency.
 const LATENCY: usize = 8;
 
@@ -38,6 +47,8 @@ pub struct Demand<'a> {
     pub row: usize,
     /// Input bytes from one pixel to the next.
     pub pixel_step: i64,
+    /// Whether the first block of pixels reads the weights from memory.
+    pub cold_weights: bool,
 }
 
 impl Demand<'_> {
@@ -90,9 +101,19 @@ impl Demand<'_> {
 
     /// Cycles of all calls, when the pixels are cut into blocks of these sizes.
     fn cycles(&self, shape: &Shape, blocks: &[usize]) -> f64 {
+        let call = |pixels, columns| CALL + self.taps as f64 * self.tap(pixels, columns);
         let calls = |columns: Range<usize>| {
-            let tap = |&pixels: &usize| CALL + self.taps as f64 * self.tap(pixels, columns.len());
-            blocks.iter().map(tap).sum::<f64>()
+            let columns = columns.len();
+            let Some((&first, others)) = blocks.split_first() else {
+                return 0.0;
+            };
+            let bytes = match self.cold_weights {
+                true => self.taps as i64 * columns as i64 * self.target.lanes().bytes(),
+                false => 0,
+            };
+            let (first, fetch) = (call(first, columns), bytes as f64 / FROM_MEMORY);
+            let others = others.iter().map(|&pixels| call(pixels, columns));
+            first.max(fetch) + OVERLAP * first.min(fetch) + others.sum::<f64>()
         };
         even(self.columns, shape.columns).map(calls).sum()
     }
@@ -103,7 +124,7 @@ impl Demand<'_> {
         let (multiply_adds, loads) = (pixels * columns, pixels + columns);
         let rate = |count: usize, rate: usize| count as f64 / rate as f64;
         let bound = rate(multiply_adds, rates.multiply_adds)
-            .max(rate(loads, rates.loads))
+            .max(rate(loads, rates.loads) * MISSES)
             .max(rate(multiply_adds + loads + columns, rates.instructions));
         bound.max(rates.latency as f64) + FETCH * columns as f64
     }

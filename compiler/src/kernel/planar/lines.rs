@@ -117,6 +117,7 @@ impl Planar<'_> {
                 .unwrap_or(0),
             taps: conv.in_channels / conv.groups * conv.window_len(),
             row: 0,
+            cold_weights: false,
             pixel_step: self.filter.output * ELEMENT,
         };
         let channels = conv.out_channels / conv.groups;
