@@ -77,11 +77,11 @@ pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gr
     if is_artefact(path) {
         return Ok(native::with_shapes(carried(path)?, path, &options.shapes)?);
     }
-    if is_native(path) {
-        return Ok(native::read(path, &options.shapes)?);
-    }
     std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
-    let Imported { graph, notes } = import(path, options)?;
+    let Imported { graph, notes } = match is_native(path) {
+        true => native::read(path, &options.shapes)?,
+        false => import(path, options)?,
+    };
     for n in notes {
         note(common, &format!("{}: {n}", path.display()));
     }

@@ -1,10 +1,14 @@
-//! Native descriptions (`.cnn`): the textual form of a graph ([`cnnc_ir::text`]), its free dimensions fixed where that is asked for.
+//! Native files (`.cnn`): descriptions of networks ([`cnnc_models::description`]), or the textual form of a graph ([`cnnc_ir::text`]). Free
+//! dimensions are fixed where that is asked for; a description's batch is 1 where nothing is said.
 
+use super::onnx::{ImportOptions, Imported, import};
 use cnnc_ir::schema::TypeError;
 use cnnc_ir::text::{ParseErrors, parse};
 use cnnc_ir::{Dim, Graph, TensorType};
+use cnnc_models::description;
+use cnnc_models::network::Network;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
 /// Why a native description is refused.
@@ -41,17 +45,60 @@ fn in_file(file: &Path, errors: &ParseErrors) -> String {
     located.collect::<Vec<_>>().join("\n")
 }
 
-/// Reads a description; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol.
-pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Graph, NativeError> {
-    let text = std::fs::read_to_string(path).map_err(|source| NativeError::Io {
+/// Seed of the parameters of a network that is read to be compiled.
+const SEED: u64 = 0;
+
+/// Reads a file; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol.
+pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Imported, NativeError> {
+    let text = text(path)?;
+    if !description::is_description(&text) {
+        let graph = parse(&text).map_err(|errors| refused(path, errors))?;
+        let (graph, notes) = (with_shapes(graph, path, shapes)?, Vec::new());
+        return Ok(Imported { graph, notes });
+    }
+    let graph = expanded(path, &text, SEED)?.graph;
+    let mut symbols = bind(&graph, path, shapes)?;
+    symbols.entry(description::BATCH.into()).or_insert(1);
+    let note = format!("untrained: parameters are drawn from seed {SEED}");
+    Ok(Imported {
+        graph: fixed(graph, path, &symbols)?,
+        notes: vec![note],
+    })
+}
+
+/// Reads a description, its parameters drawn from `seed`; the batch stays free.
+pub fn network(path: &Path, seed: u64) -> Result<Network, NativeError> {
+    expanded(path, &text(path)?, seed)
+}
+
+fn text(path: &Path) -> Result<String, NativeError> {
+    std::fs::read_to_string(path).map_err(|source| NativeError::Io {
         file: path.into(),
         source,
-    })?;
-    let graph = parse(&text).map_err(|errors| NativeError::Parse {
+    })
+}
+
+fn expanded(path: &Path, text: &str, seed: u64) -> Result<Network, NativeError> {
+    description::expand(text, Some(seed), &|file| imported(path, file))
+        .map_err(|errors| refused(path, errors))
+}
+
+fn refused(path: &Path, errors: ParseErrors) -> NativeError {
+    NativeError::Parse {
         file: path.into(),
         errors,
-    })?;
-    with_shapes(graph, path, shapes)
+    }
+}
+
+/// The graph of an ONNX file that a description imports: one below the description's own folder.
+fn imported(description: &Path, file: &str) -> Result<Graph, String> {
+    let is_below = |c: Component| matches!(c, Component::Normal(_) | Component::CurDir);
+    if !Path::new(file).components().all(is_below) {
+        return Err(format!("'{file}' is not below the description's folder"));
+    }
+    let path = description.with_file_name(file);
+    let imported = import(&path, &ImportOptions::default()).map_err(|e| e.to_string())?;
+    Ok(imported.graph)
 }
 
 /// A graph that came from `path`, the free dimensions of its inputs fixed.
@@ -60,11 +107,15 @@ pub fn with_shapes(
     path: &Path,
     shapes: &BTreeMap<String, Vec<usize>>,
 ) -> Result<Graph, NativeError> {
-    if shapes.is_empty() {
+    let symbols = bind(&graph, path, shapes)?;
+    fixed(graph, path, &symbols)
+}
+
+fn fixed(graph: Graph, path: &Path, symbols: &BTreeMap<String, u64>) -> Result<Graph, NativeError> {
+    if symbols.is_empty() {
         return Ok(graph);
     }
-    let symbols = bind(&graph, path, shapes)?;
-    fix(&graph, &symbols).map_err(|source| NativeError::Type {
+    fix(&graph, symbols).map_err(|source| NativeError::Type {
         file: path.into(),
         source,
     })
@@ -144,7 +195,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let shapes = shapes.iter().map(|(n, s)| (n.to_string(), s.to_vec()));
         let text = match read(&file, &shapes.collect()) {
-            Ok(graph) => print(&graph, Style::Brief),
+            Ok(read) => print(&read.graph, Style::Brief),
             Err(e) => e.to_string(),
         };
         text.replace(&format!("{}/", folder.path().display()), "")
@@ -160,6 +211,22 @@ mod tests {
         assert_snapshot!(read_with(NET, &[("x", &[5, 4])]));
         assert_snapshot!(read_with(NET, &[("x", &[5, 3]), ("y", &[6, 3])]));
         assert_snapshot!(read_with(NET, &[("q", &[5, 3])]));
+    }
+
+    const DESCRIPTION: &str =
+        "network net\ninput x: f32[4]\noutput y = dense(x, 2, relu, init=he_normal)\n";
+
+    #[test]
+    fn a_description_has_one_sample_where_nothing_is_said() {
+        assert_snapshot!(read_with(DESCRIPTION, &[]));
+        assert_snapshot!(read_with(DESCRIPTION, &[("x", &[8, 4])]));
+    }
+
+    #[test]
+    fn imports_stay_in_the_folder() {
+        let with = |file: &str| format!("network net\nimport \"{file}\" as b\n");
+        assert_snapshot!(read_with(&with("../b.onnx"), &[]));
+        assert_snapshot!(read_with(&with("/b.onnx"), &[]));
     }
 
     #[test]
