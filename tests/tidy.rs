@@ -25,7 +25,7 @@ const ROWS: [&[&str]; 11] = [
     &["codegen"],
     &["emit"],
     &["compile"],
-    &["tune"],
+    &["tune", "train"],
     &["cli"],
     &["main"],
 ];

@@ -219,6 +219,12 @@ pub struct Bench {
     /// Number of runs instead
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
+    /// Time a training step (forward, gradient, update) of a network description instead, on random data
+    #[arg(long)]
+    pub train: bool,
+    /// Samples a training step; without it those that the description asks for
+    #[arg(long, value_name = "N", requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
     /// Time every step
     #[arg(long)]
     pub profile: bool,

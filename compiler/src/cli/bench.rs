@@ -10,18 +10,33 @@ use super::failure::Failure;
 use super::run::ir_dtype;
 use super::{line, load, output, tensors};
 use crate::emit;
+use crate::frontend::native;
 use crate::statistics::Work;
-use cnnc_runtime::{Model, TensorView};
+use crate::train::{self, TrainError, Trainer};
+use cnnc_models::step::{RATE, STEP};
+use cnnc_runtime::{Model, Session, TensorView};
 use std::time::{Duration, Instant};
 use yardstick::Yardstick;
 
 pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     a.trace.as_deref().map_or(Ok(()), output::check)?;
     let start = Instant::now();
-    let (model, work) = model(a, common)?;
-    let mut session = model.session(common.threads())?;
+    let (mut session, work) = match a.train {
+        true => training(a, common)?,
+        false => {
+            let (model, work) = model(a, common)?;
+            (model.session(common.threads())?, work)
+        }
+    };
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let model = session.model().clone();
     for (seed, port) in model.program().inputs.iter().enumerate() {
+        if a.train && [RATE, STEP].contains(&port.name.as_str()) {
+            session
+                .input_mut::<f32>(&port.name)?
+                .copy_from(&[if port.name == STEP { 1.0 } else { 1e-4 }])?;
+            continue;
+        }
         let shape: Vec<usize> = model
             .program()
             .upper_dims(&port.operand)
@@ -80,6 +95,25 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
         at(0.9),
         at(0.99),
     ))
+}
+
+/// A session that trains a described network, and the work of its nodes.
+fn training(a: &Bench, common: &Common) -> Result<(Session, Vec<Work>), Failure> {
+    let path = &a.model.model;
+    if !load::is_native(path) {
+        let what = "only a network description (.cnn) can be trained";
+        return Err(Failure::input(format!("{}: {what}", path.display())));
+    }
+    let network = native::network(path, 0)?;
+    let training = network.training.clone().unwrap_or_default();
+    let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
+    let refused = |e: TrainError| Failure::input(format!("{}: {e}", path.display()));
+    let settings = train::settings(&training, batch, 0).map_err(|e| refused(e.into()))?;
+    let step = train::compiled_step(&network, &settings, &load::compile_options(common)?);
+    let step = step.map_err(refused)?;
+    let work = step.compiled.work();
+    let trainer = Trainer::new(step, common.threads()).map_err(refused)?;
+    Ok((trainer.into_session(), work))
 }
 
 /// The model and, as far as it is known, the work of its nodes.
