@@ -3,7 +3,6 @@
 use crate::compile::{CompileError, CompileOptions, Compiled, StateNames, compile};
 use crate::emit;
 use cnnc_models::network::{Network, Training};
-use cnnc_models::spec::SpecError;
 use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, State, StepError};
 use cnnc_runtime::{RunError, Session, TensorView};
 use thiserror::Error;
@@ -11,8 +10,6 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    #[error(transparent)]
-    Option(#[from] SpecError),
     #[error(transparent)]
     Step(#[from] StepError),
     #[error(transparent)]
@@ -24,24 +21,16 @@ pub enum TrainError {
 }
 
 /// What a network's training section asks of a step.
-///
-/// # Errors
-/// If its texts name a loss or an optimiser that there is not.
-pub fn settings(training: &Training, batch: usize, seed: u32) -> Result<Settings, SpecError> {
-    let mut loss = training.loss.clone();
-    if training.label_smoothing > 0.0 {
-        let separator = if loss.contains(':') { ',' } else { ':' };
-        loss = format!("{loss}{separator}smoothing={}", training.label_smoothing);
-    }
-    Ok(Settings {
-        loss: loss.parse()?,
-        optimizer: training.optimizer.parse()?,
+pub fn settings(training: &Training, batch: usize, seed: u32) -> Settings {
+    Settings {
+        loss: training.loss,
+        optimizer: training.optimizer,
         l1: training.l1,
         l2: training.l2,
         clip: training.clip,
         batch,
         seed,
-    })
+    }
 }
 
 /// A training step, compiled.

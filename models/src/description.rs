@@ -21,7 +21,6 @@ mod call;
 mod cursor;
 mod elaborate;
 mod evaluate;
-mod initializer;
 mod layers;
 mod lex;
 mod operator;

@@ -3,6 +3,7 @@
 //! * [`description`]: networks as people write them. [`zoo`]: those that come with cnnc.
 //! * [`network`]: a graph with parameters that can learn, and how it wants to be trained.
 //! * [`loss`], [`optimizer`], [`step`]: a training step as a graph.
+//! * [`initializer`]: what parameters are before they learn.
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
 //!   to try.
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod description;
 pub mod history;
+pub mod initializer;
 pub mod loss;
 pub mod metrics;
 pub mod network;

@@ -3,6 +3,8 @@
 //! Here is data only. A description gives a [`Network`]; what makes a training step of it reads [`Parameter`] and [`Training`].
 
 use crate::data::Augmentation;
+use crate::loss::Loss;
+use crate::optimizer::{Adam, Optimizer};
 use crate::schedule::Schedule;
 use crate::stopping::EarlyStopping;
 use cnnc_ir::Graph;
@@ -43,21 +45,17 @@ pub struct Parameter {
     pub decay: bool,
 }
 
-/// How a network wants to be trained; the command line may say otherwise. Texts are options as [`crate::spec`] reads them.
+/// How a network wants to be trained; the command line may say otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// Such as `cross_entropy`.
-    pub loss: String,
-    /// Such as `adam:lr=1e-3`.
-    pub optimizer: String,
+    pub loss: Loss,
+    pub optimizer: Optimizer,
     pub schedule: Schedule,
     /// Factor of the sum of absolute values of the weights in the loss.
     pub l1: f64,
     /// Factor of the sum of squares of the weights in the loss.
     pub l2: f64,
     pub clip: Option<Clip>,
-    /// Share of a target that is spread over all classes.
-    pub label_smoothing: f64,
     /// Samples a step.
     pub batch: u64,
     pub epochs: u64,
@@ -80,13 +78,12 @@ impl Default for Training {
     /// Cross-entropy and Adam, batches of 32, ten epochs.
     fn default() -> Training {
         Training {
-            loss: "cross_entropy".into(),
-            optimizer: "adam".into(),
+            loss: Loss::CrossEntropy { smoothing: 0.0 },
+            optimizer: Optimizer::Adam(Adam::default()),
             schedule: Schedule::default(),
             l1: 0.0,
             l2: 0.0,
             clip: None,
-            label_smoothing: 0.0,
             batch: 32,
             epochs: 10,
             metrics: vec!["accuracy".into()],

@@ -143,8 +143,8 @@ fn training_is_plain_data() {
     }";
     let text = format!("network net input x: f32[4] output y = dense(x, 2) {train}");
     let training = network(&text).unwrap().training.unwrap();
-    assert_eq!(training.loss, "focal:gamma=2");
-    assert_eq!(training.optimizer, "sgd:lr=0.1,momentum=0.9");
+    assert_eq!(training.loss.to_string(), "focal:gamma=2");
+    assert_eq!("sgd:lr=0.1,momentum=0.9".parse(), Ok(training.optimizer));
     assert_eq!(
         training.schedule.to_string(),
         "cosine:epochs=3,floor=0,warmup=100"

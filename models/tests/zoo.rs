@@ -2,6 +2,7 @@
 
 use cnnc_models::description::expand;
 use cnnc_models::network::Network;
+use cnnc_models::step::{Settings, StateKind, step};
 use cnnc_models::zoo::{ZOO, find};
 
 fn network(name: &str) -> Network {
@@ -62,5 +63,38 @@ fn parameters_are_as_many_as_published() {
     ];
     for (name, count) in counts {
         assert_eq!(network(name).trainable_count(), count, "{name}");
+    }
+}
+
+/// Recurrent operators have no gradient yet.
+const RECURRENT: [&str; 3] = ["elman_rnn", "gru", "lstm"];
+
+/// Beyond so many parameters a step takes long to make; these networks have the operators of smaller ones.
+const LARGE: usize = 10_000_000;
+
+/// They can be trained: their steps have gradients, and their losses fit their outputs.
+#[test]
+fn networks_have_training_steps() {
+    for exhibit in ZOO.iter().filter(|e| !RECURRENT.contains(&e.name)) {
+        let network = network(exhibit.name);
+        if network.trainable_count() > LARGE {
+            continue;
+        }
+        let training = network.training.clone().unwrap_or_default();
+        let settings = Settings {
+            loss: training.loss,
+            optimizer: training.optimizer,
+            l1: training.l1,
+            l2: training.l2,
+            clip: training.clip,
+            batch: 2,
+            seed: 0,
+        };
+        let step = step(&network, &settings);
+        let step = step.unwrap_or_else(|e| panic!("{}: {e}", exhibit.name));
+        let learnt = step.states.iter();
+        let learnt = learnt.filter(|s| s.kind == StateKind::Parameter).count();
+        let trainable = network.parameters.iter().filter(|p| p.trainable).count();
+        assert_eq!(learnt, trainable, "{}", exhibit.name);
     }
 }

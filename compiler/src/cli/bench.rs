@@ -108,7 +108,7 @@ fn training(a: &Bench, common: &Common) -> Result<(Session, Vec<Work>), Failure>
     let training = network.training.clone().unwrap_or_default();
     let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
     let refused = |e: TrainError| Failure::input(format!("{}: {e}", path.display()));
-    let settings = train::settings(&training, batch, 0).map_err(|e| refused(e.into()))?;
+    let settings = train::settings(&training, batch, 0);
     let step = train::compiled_step(&network, &settings, &load::compile_options(common)?);
     let step = step.map_err(refused)?;
     let work = step.compiled.work();

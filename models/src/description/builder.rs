@@ -3,7 +3,7 @@
 //! A layer's name is its path: the names of the blocks around it and its own, each what `name="..."` says, or the word it was called by
 //! and a number (`residual2.conv1`). Parameters are named after their layer (`residual2.conv1.weight`).
 
-use super::initializer::Initializer;
+use crate::initializer::Initializer;
 use crate::network::Parameter;
 use crate::random::Random;
 use cnnc_ir::graph::{Graph, Op, Value};

@@ -2,8 +2,8 @@
 
 use super::ast::Name;
 use super::builder::{Builder, Role};
-use super::initializer::Initializer;
 use super::value::{Fault, Value};
+use crate::initializer::Initializer;
 use cnnc_ir::graph;
 use cnnc_ir::spelling::hint;
 use cnnc_ir::types::DType;

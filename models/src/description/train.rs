@@ -2,13 +2,12 @@
 //!
 //! | setting | says |
 //! |---|---|
-//! | `loss cross_entropy` | what is minimised |
-//! | `optimizer adam(lr=1e-3)` | how |
+//! | `loss cross_entropy` | what is minimised ([`crate::loss`]) |
+//! | `optimizer adam(lr=1e-3)` | how ([`crate::optimizer`]) |
 //! | `schedule cosine(warmup=100)` | the learning rate's course ([`crate::schedule`]); over all epochs where it does not say |
 //! | `batch 32`, `epochs 10` | samples a step, passes over the data |
 //! | `l1 1e-5`, `l2 5e-4` | penalties on weights |
 //! | `clip norm=1`, `clip value=0.5` | bounds on gradients |
-//! | `label_smoothing 0.1` | share of a target spread over all classes |
 //! | `metrics accuracy, top5` | figures ([`crate::metrics`]) |
 //! | `augment flip, crop(4)` | changes of images ([`crate::data::Augmentation`]) |
 //! | `early_stop patience=3` | when to end early ([`crate::stopping`]) |
@@ -20,7 +19,7 @@ use crate::network::{Clip, Training};
 use crate::spec::SpecError;
 use cnnc_ir::spelling::hint;
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 11] = [
     "loss",
     "optimizer",
     "schedule",
@@ -29,7 +28,6 @@ const SETTINGS: [&str; 12] = [
     "l1",
     "l2",
     "clip",
-    "label_smoothing",
     "metrics",
     "augment",
     "early_stop",
@@ -61,8 +59,8 @@ pub(super) fn training(train: &Train) -> (Training, Vec<Mistake>) {
 
 fn set(training: &mut Training, setting: &Setting) -> Result<(), Mistake> {
     match setting.name.text.as_str() {
-        "loss" => training.loss = one(setting)?.text.clone(),
-        "optimizer" => training.optimizer = one(setting)?.text.clone(),
+        "loss" => training.loss = read(one(setting)?, &one(setting)?.text)?,
+        "optimizer" => training.optimizer = read(one(setting)?, &one(setting)?.text)?,
         "schedule" => {
             let item = one(setting)?;
             let text = with_epochs(&item.text, training.epochs);
@@ -70,9 +68,8 @@ fn set(training: &mut Training, setting: &Setting) -> Result<(), Mistake> {
         }
         "batch" => training.batch = count(setting)?,
         "epochs" => training.epochs = count(setting)?,
-        "l1" => training.l1 = number(setting, f64::MAX)?,
-        "l2" => training.l2 = number(setting, f64::MAX)?,
-        "label_smoothing" => training.label_smoothing = number(setting, 1.0)?,
+        "l1" => training.l1 = number(setting)?,
+        "l2" => training.l2 = number(setting)?,
         "clip" => training.clip = Some(clip(setting)?),
         "metrics" => {
             for item in &setting.items {
@@ -145,14 +142,16 @@ fn count(setting: &Setting) -> Result<u64, Mistake> {
     })
 }
 
-/// A number from 0 to `most`.
-fn number(setting: &Setting, most: f64) -> Result<f64, Mistake> {
+/// A number from 0.
+fn number(setting: &Setting) -> Result<f64, Mistake> {
     let item = one(setting)?;
     let number = item.text.parse().ok();
-    number.filter(|x| (0.0..=most).contains(x)).ok_or_else(|| {
-        let message = format!("expected a number from 0, found '{}'", item.text);
-        (item.at, message)
-    })
+    number
+        .filter(|x| (0.0..=f64::MAX).contains(x))
+        .ok_or_else(|| {
+            let message = format!("expected a number from 0, found '{}'", item.text);
+            (item.at, message)
+        })
 }
 
 fn read<T: std::str::FromStr<Err = SpecError>>(item: &Name, text: &str) -> Result<T, Mistake> {

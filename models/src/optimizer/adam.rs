@@ -23,13 +23,26 @@ pub struct Adam {
     pub weight_decay: f64,
 }
 
+impl Default for Adam {
+    fn default() -> Adam {
+        Adam {
+            rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            weight_decay: 0.0,
+        }
+    }
+}
+
 impl Adam {
     pub(super) fn read(spec: &mut Spec, weight_decay: f64) -> Result<Adam, SpecError> {
+        let preset = Adam::default();
         Ok(Adam {
-            rate: rate(spec, 1e-3)?,
-            beta1: spec.number("beta1", 0.0, 1.0)?.unwrap_or(0.9),
-            beta2: spec.number("beta2", 0.0, 1.0)?.unwrap_or(0.999),
-            epsilon: spec.number("eps", 0.0, 1.0)?.unwrap_or(1e-7),
+            rate: rate(spec, preset.rate)?,
+            beta1: spec.number("beta1", 0.0, 1.0)?.unwrap_or(preset.beta1),
+            beta2: spec.number("beta2", 0.0, 1.0)?.unwrap_or(preset.beta2),
+            epsilon: spec.number("eps", 0.0, 1.0)?.unwrap_or(preset.epsilon),
             weight_decay: spec
                 .number("weight_decay", 0.0, 1e6)?
                 .unwrap_or(weight_decay),

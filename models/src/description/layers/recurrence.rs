@@ -5,8 +5,9 @@
 
 use super::super::builder::Role;
 use super::super::call::Call;
+use super::super::value::Fault;
 use super::Built;
-use cnnc_ir::{AttrValue, OpKind, Tensor};
+use cnnc_ir::{AttrValue, DType, OpKind, Tensor};
 
 pub fn rnn(call: &mut Call) -> Built {
     let activation = match call.word("activation", &["tanh", "relu", "sigmoid"])? {
@@ -51,29 +52,23 @@ fn recurrent(call: &mut Call, kind: OpKind, gates: u64, attr: (&str, AttrValue))
     )?;
     let zeros = call.initializer("bias_init", "zeros", [1, 1])?;
     let bias = call.parameter("bias", dtype, &[1, 2 * rows], zeros, Role::Bias)?;
-    let by_step = call.op(
-        OpKind::Transpose,
-        &[x],
-        [("perm", AttrValue::Ints(vec![1, 0, 2]))],
-    )?;
-    let operands = [by_step, weight, recurrent, bias].map(Some).to_vec();
+    let swapped = ("perm", AttrValue::Ints(vec![1, 0, 2]));
+    let by_step = call.op(OpKind::Transpose, &[x], [swapped.clone()])?;
+    let operands = [by_step, weight, recurrent, bias];
     let hidden = ("hidden_size", AttrValue::Int(units as i64));
-    let outputs = call.multi(kind, operands, [hidden, attr], 2)?;
-    let (every, last) = (outputs[0], outputs[1]);
-    let direction = |call: &mut Call, axis| call.constant(Tensor::ints(&[axis]));
-    match call.flag("sequence", false)? {
-        true => {
-            let axis = direction(call, 1);
-            let every = call.op(OpKind::Squeeze, &[every, axis], [])?;
-            call.op(
-                OpKind::Transpose,
-                &[every],
-                [("perm", AttrValue::Ints(vec![1, 0, 2]))],
-            )
-        }
-        false => {
-            let axis = direction(call, 0);
-            call.op(OpKind::Squeeze, &[last, axis], [])
-        }
+    let operands = operands.into_iter().map(Some).collect();
+    let outputs = call.multi(kind, operands, [hidden, attr], 1)?;
+    let every = outputs.first().copied().ok_or(Fault::Consequence)?;
+    // T, directions, N, units: gradients are known of this result only, so the last step is taken from it.
+    let direction = call.constant(Tensor::ints(&[1]));
+    let every = call.op(OpKind::Squeeze, &[every, direction], [])?;
+    if call.flag("sequence", false)? {
+        return call.op(OpKind::Transpose, &[every], [swapped]);
     }
+    let last = call.constant(Tensor::scalar_i64(DType::I64, -1));
+    call.op(
+        OpKind::Gather,
+        &[every, last],
+        [("axis", AttrValue::Int(0))],
+    )
 }

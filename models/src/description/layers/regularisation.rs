@@ -2,9 +2,9 @@
 
 use super::super::builder::Role;
 use super::super::call::Call;
-use super::super::initializer::Initializer;
 use super::super::value::Fault;
 use super::{Built, activation};
+use crate::initializer::Initializer;
 use cnnc_ir::graph::Value;
 use cnnc_ir::{AttrValue, DType, OpKind, Tensor};
 

@@ -2,9 +2,9 @@
 //!
 //! | text | values |
 //! |---|---|
-//! | `zeros`, `ones`, `constant(value)` | all alike |
-//! | `uniform(limit)` | uniform within limit on both sides of 0 |
-//! | `normal(std)` | normal about 0 |
+//! | `zeros`, `ones`, `constant:value=V` | all alike |
+//! | `uniform:limit=L` | uniform within L on both sides of 0 |
+//! | `normal:std=S` | normal about 0 |
 //! | `glorot_uniform`, `glorot_normal` | variance 2 / (fan in + fan out) (Glorot and Bengio 2010); also `xavier_...` |
 //! | `he_uniform`, `he_normal` | variance 2 / fan in (He et al. 2015); also `kaiming_...` |
 //!
@@ -15,7 +15,7 @@ use crate::spec::{Spec, SpecError};
 use std::f64::consts::TAU;
 
 /// Names that initialisers go by.
-pub(super) const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 13] = [
     "zeros",
     "ones",
     "constant",
@@ -31,8 +31,9 @@ pub(super) const NAMES: [&str; 13] = [
     "kaiming_normal",
 ];
 
+/// How a parameter's values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Initializer {
+pub enum Initializer {
     Constant(f64),
     /// Within the limit on both sides of 0.
     Uniform(f64),
@@ -41,7 +42,7 @@ pub(super) enum Initializer {
 }
 
 impl Initializer {
-    /// `text` as an option (`normal:0.01`) for a parameter with these fans.
+    /// What `text` says for a parameter with these fans; a key may be left out (`normal:0.01`).
     pub fn parse(text: &str, fan_in: f64, fan_out: f64) -> Result<Initializer, SpecError> {
         let mut spec = Spec::parse("initialiser", text);
         let glorot = 2.0 / (fan_in + fan_out).max(1.0);
