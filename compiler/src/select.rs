@@ -9,6 +9,7 @@ mod contract;
 mod control;
 pub mod decision;
 mod epilogue;
+mod filter;
 mod filters;
 mod planar;
 mod pool;
@@ -252,6 +253,10 @@ const CONTRACTIONS: &[Candidate] = &[
     Candidate {
         name: "planar tile",
         offer: planar::planar_tile,
+    },
+    Candidate {
+        name: "filter tile",
+        offer: filter::filter_tile,
     },
     Candidate {
         name: "matrix tile",

@@ -18,7 +18,9 @@ const NETWORKS: &[&str] = &[
          %r2 = Relu(%c2)
          %p2 = MaxPool(%r2) {kernel_shape=[2, 2], strides=[2, 2]}
          %f = Flatten(%p2)
-         %l = MatMul(%f, %d)
+         %q = const f32[] [0.001]
+         %e = Mul(%f, %q)
+         %l = MatMul(%e, %d)
          %loss = SoftmaxCrossEntropyLoss(%l, %labels)
          return "loss" = %loss
        }"#,
@@ -34,6 +36,16 @@ const NETWORKS: &[&str] = &[
          %g = GlobalAveragePool(%p)
          %z = Mul(%g, %g)
          %loss = ReduceSum(%z) {keepdims=0}
+         return "loss" = %loss
+       }"#,
+    // So large that filter gradients are summed over runs of images; padding on planes and on blocks, wide and ragged.
+    r#"graph "large" (%x: f32[5,3,40,37], %w: f32[20,3,3,3], %v: f32[40,20,3,3], %u: f32[24,40,1,5]) {
+         %c1 = Conv(%x, %w) {pads=[1, 1, 1, 1]}
+         %r1 = Relu(%c1)
+         %c2 = Conv(%r1, %v) {pads=[0, 2, 1, 0], dilations=[1, 2]}
+         %r2 = Relu(%c2)
+         %c3 = Conv(%r2, %u) {strides=[2, 2], pads=[0, 2, 0, 2]}
+         %loss = ReduceMean(%c3) {keepdims=0}
          return "loss" = %loss
        }"#,
 ];

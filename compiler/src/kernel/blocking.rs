@@ -296,6 +296,7 @@ impl Blocking {
                 valid: piece.valid,
                 input: constant(piece.input - pieces[0].input)?,
                 output: constant(piece.output - pieces[0].output)?,
+                weights: 0,
             })
         };
         pieces.iter().map(column).collect()

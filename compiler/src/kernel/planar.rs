@@ -222,6 +222,7 @@ impl Planar<'_> {
                 valid: valid as u8,
                 input: 0,
                 output,
+                weights: 0,
             }
         };
         let tile = Tile {

@@ -116,6 +116,8 @@ pub struct Column {
     pub input: i32,
     /// Offset added to a pixel's output.
     pub output: i32,
+    /// Offset added to where its weights would lie side by side with those of the other columns.
+    pub weights: i32,
 }
 
 impl Column {
@@ -126,6 +128,7 @@ impl Column {
             valid: lanes.count() as u8,
             input: 0,
             output,
+            weights: 0,
         }
     }
 

@@ -55,6 +55,8 @@ enum Role {
     Conv(Halo),
     /// A convolution that reads few channels from a plain value.
     First,
+    /// A filter gradient: reads the gradient of the output blocked, the input with this halo or, few channels, as it is.
+    Filter(Option<Halo>),
     /// Takes its large operands as they are.
     Follower,
     /// Takes its first operand blocked and makes a plain value.
@@ -63,7 +65,7 @@ enum Role {
 
 impl Role {
     fn makes_blocked(&self) -> bool {
-        !matches!(self, Role::Last)
+        !matches!(self, Role::Last | Role::Filter(_))
     }
 }
 
@@ -91,6 +93,10 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
             convolution(graph, id, few, &conv)
         }
         Semantics::Contract(Contract::ConvTranspose(conv)) => transposed(graph, id, &conv),
+        Semantics::Contract(Contract::ConvFilter(conv)) => {
+            let few = !is_blocked(node.inputs.first()?);
+            filter(graph, id, few, &conv)
+        }
         Semantics::Window(_) if is_pixel(ty) => follows(Role::Last),
         Semantics::Window(_) => follows(Role::Follower),
         Semantics::Reduce(reduce) if reduce.axes == [2, 3] => follows(Role::Last),
@@ -175,6 +181,21 @@ fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role
     Some(Role::Conv(halo))
 }
 
+/// A filter gradient with a kernel for blocked values; `few` if it may read few channels from a plain one.
+fn filter(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
+    let node = graph.node(id);
+    let x = graph.ty(node.inputs[0]?).fixed_shape()?;
+    if x.len() != 4 || conv.groups != 1 {
+        return None;
+    }
+    let mut halo = [0; 4];
+    for axis in 0..2 {
+        halo[axis] = width(conv.pads_begin[axis])?;
+        halo[axis + 2] = width(conv.pads_end[axis])?;
+    }
+    Some(Role::Filter((!few || x[1] > FEW).then_some(halo)))
+}
+
 /// A transposed convolution. Its halo is what the taps reach beyond the input.
 fn transposed(graph: &Graph, id: NodeId, conv: &ConvTranspose) -> Option<Role> {
     let node = graph.node(id);
@@ -237,7 +258,9 @@ fn halos(graph: &Graph, order: &[NodeId], roles: &HashMap<NodeId, Role>) -> Hash
         }
     };
     for (&id, role) in roles {
-        if let (Role::Conv(halo), Some(input)) = (role, graph.node(id).inputs[0]) {
+        if let (Role::Conv(halo) | Role::Filter(Some(halo)), Some(input)) =
+            (role, graph.node(id).inputs[0])
+        {
             widen(&mut halos, input, *halo);
         }
     }
@@ -290,6 +313,7 @@ fn insert_reorders(
                 None => false,
                 Some(Role::Conv(_)) if slot == 0 => true,
                 Some(Role::Last) => slot == 0,
+                Some(Role::Filter(halo)) => slot == 1 || halo.is_some(),
                 // The input, weights and bias, and per-channel operands of an epilogue, are plain.
                 Some(Role::Conv(_) | Role::First) => {
                     graph.ty(v).shape == shape && slot >= graph.node(id).root_inputs().len()

@@ -122,7 +122,7 @@ impl<'r> Bias<'r> {
 }
 
 /// One side of a copy as a view.
-fn strided(copy: &BlockCopy, place: Place, is_source: bool) -> View {
+pub(super) fn strided(copy: &BlockCopy, place: Place, is_source: bool) -> View {
     let first = if is_source { copy.source } else { copy.target };
     let axes = copy.axes.iter();
     View {

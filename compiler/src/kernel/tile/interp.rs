@@ -49,6 +49,7 @@ pub fn interpret(tile: &Tile, arguments: &mut Arguments<'_>) -> Result<(), Fault
 struct Lane {
     input: i64,
     weights: i64,
+    bias: i64,
     output: i64,
     /// Its place among all columns' valid lanes, and its column's.
     position: i32,
@@ -97,7 +98,8 @@ fn lanes(tile: &Tile) -> Vec<Lane> {
                 } else {
                     0
                 },
-                weights: room + offset,
+                weights: room + offset + i64::from(column.weights),
+                bias: room + offset,
                 output: i64::from(column.output) + offset,
                 position: start + index,
                 column: start..start + valid,
@@ -119,7 +121,7 @@ fn accumulate(
     output: i64,
 ) -> Result<f32, Fault> {
     let mut acc = match tile.init {
-        Init::Bias => element("bias", arguments.bias, lane.weights)?,
+        Init::Bias => element("bias", arguments.bias, lane.bias)?,
         Init::PixelBias => element("bias", arguments.bias, pixel as i64 * ELEMENT)?,
         Init::Zero => 0.0,
         Init::Lowest => f32::NEG_INFINITY,

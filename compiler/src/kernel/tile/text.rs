@@ -52,7 +52,11 @@ impl Display for Column {
         if self.input != 0 {
             write!(f, " in {}", self.input)?;
         }
-        write!(f, " out {}", self.output)
+        write!(f, " out {}", self.output)?;
+        if self.weights != 0 {
+            write!(f, " weights {:+}", self.weights)?;
+        }
+        Ok(())
     }
 }
 

@@ -69,8 +69,8 @@ impl<A: VectorAsm> Emitter<'_, A> {
             .columns()
             .into_iter()
             .zip(self.tile.clipped(tap.clip))
-            .filter_map(|((index, _, offset), span)| {
-                let offset = i64::from(tap.weights) + offset;
+            .filter_map(|((index, column, offset), span)| {
+                let offset = i64::from(tap.weights) + offset + i64::from(column.weights);
                 Some(Weights {
                     index,
                     span: span?,
@@ -162,7 +162,7 @@ impl<A: VectorAsm> Emitter<'_, A> {
     fn lanes_tap(&mut self, tap: &Tap) {
         let (w, spare) = (self.scratch(0), self.scratch(1));
         for (index, column, offset) in self.columns() {
-            let offset = i64::from(tap.weights) + offset;
+            let offset = i64::from(tap.weights) + offset + i64::from(column.weights);
             self.asm.load(
                 column.span(),
                 w,
@@ -214,7 +214,7 @@ impl<A: VectorAsm> Emitter<'_, A> {
         for (index, tap) in taps.iter().enumerate() {
             let from = Address {
                 pointer: Pointer::Weights,
-                offset: i64::from(tap.weights),
+                offset: i64::from(tap.weights) + i64::from(column.weights),
             };
             self.asm.load(column.span(), self.scratch(index), from);
             for (p, pixel) in self.tile.pixels.iter().enumerate() {
