@@ -16,7 +16,7 @@
 //!   as stated.
 //! * Comments run from `//` to the end of the line.
 //!
-//! Deliberately absent: sugar of any kind. What a person should write less of belongs into the model builders.
+//! Deliberately absent: sugar of any kind. What a person should write less of is said in the description language of `cnnc-models`.
 
 mod base64;
 mod cursor;
