@@ -144,11 +144,11 @@ mod tests {
         insta::assert_debug_snapshot!(mistakes, @r#"
         [
             (
-                39,
+                38,
                 "stray character '$'",
             ),
             (
-                41,
+                40,
                 "'5q' is no number",
             ),
         ]
