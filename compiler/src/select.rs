@@ -3,6 +3,8 @@
 //! Candidates stand in lists, best first, the loop nest or the portable kernel last. A candidate answers with kernels or with the
 //! reason why it does not fit; [`Selection`] keeps both, and `cnnc explain` prints them.
 
+mod alias;
+mod candidates;
 mod chain;
 pub mod constants;
 mod contract;
@@ -11,6 +13,7 @@ pub mod decision;
 mod epilogue;
 mod filter;
 mod filters;
+mod nests;
 mod planar;
 mod pool;
 mod portable;
@@ -18,15 +21,16 @@ mod scale;
 mod text;
 mod transposed;
 mod winograd;
+mod workspace;
 
 use crate::kernel::nest::{self, Nest};
 use crate::kernel::plan::Plan as TilePlan;
 use crate::kernel::staged::StagedPlan;
 use crate::kernel::tile::Target;
 use crate::memory::view::{Space, View};
-use crate::memory::{ALIGN, Key, Plan, State};
+use crate::memory::{Key, Plan, State};
 use crate::schedule::{Block, Step};
-use cnnc_ir::class::{Movement, Semantics};
+use cnnc_ir::class::Semantics;
 use cnnc_ir::expr::{Ex, ScalarExpr};
 use cnnc_ir::graph::Epilogue;
 use cnnc_ir::schema::TypeError;
@@ -36,6 +40,7 @@ use constants::ConstantPool;
 use decision::{Choices, Decision};
 use std::collections::HashMap;
 use thiserror::Error;
+use workspace::Workspace;
 
 /// The kernels of a program in the order they run, and the constants they read.
 pub struct Selection {
@@ -227,85 +232,6 @@ pub fn select(
 /// A candidate's answer.
 type Offer = Result<Vec<Kernel>, String>;
 
-/// A row of a candidate list.
-struct Candidate {
-    name: &'static str,
-    offer: fn(&mut Selector, &Request) -> Offer,
-}
-
-const CONTRACTIONS: &[Candidate] = &[
-    Candidate {
-        name: "depthwise tile",
-        offer: contract::depthwise_tile,
-    },
-    Candidate {
-        name: "Winograd",
-        offer: winograd::winograd,
-    },
-    Candidate {
-        name: "convolution tile",
-        offer: contract::convolution_tile,
-    },
-    Candidate {
-        name: "transposed tile",
-        offer: transposed::transposed_tile,
-    },
-    Candidate {
-        name: "planar tile",
-        offer: planar::planar_tile,
-    },
-    Candidate {
-        name: "filter tile",
-        offer: filter::filter_tile,
-    },
-    Candidate {
-        name: "matrix tile",
-        offer: contract::matrix_tile,
-    },
-    Candidate {
-        name: "loop nest",
-        offer: loop_nest,
-    },
-];
-const NESTS: &[Candidate] = &[Candidate {
-    name: "loop nest",
-    offer: loop_nest,
-}];
-const POOLS: &[Candidate] = &[
-    Candidate {
-        name: "pool tile",
-        offer: pool::pool_tile,
-    },
-    Candidate {
-        name: "loop nest",
-        offer: loop_nest,
-    },
-];
-const MAPS: &[Candidate] = &[
-    Candidate {
-        name: "scale tile",
-        offer: scale::scale_tile,
-    },
-    Candidate {
-        name: "loop nest",
-        offer: loop_nest,
-    },
-];
-const MOVEMENTS: &[Candidate] = &[
-    Candidate {
-        name: "loop nest",
-        offer: loop_nest,
-    },
-    Candidate {
-        name: "portable kernel",
-        offer: portable::movement,
-    },
-];
-const ROUTINES: &[Candidate] = &[Candidate {
-    name: "portable kernel",
-    offer: portable::routine,
-}];
-
 /// One node with its operands' and results' places.
 pub struct Request<'a> {
     pub semantics: &'a Semantics,
@@ -340,15 +266,6 @@ pub struct Selector<'p> {
     captured: HashMap<Key, Tensor>,
 }
 
-/// The memory that the step in hand works with.
-#[derive(Default)]
-struct Workspace {
-    /// Where it lies in the arena, and its size; unknown before memory is planned.
-    place: Option<(u64, u64)>,
-    /// Bytes given away.
-    used: u64,
-}
-
 impl<'p> Selector<'p> {
     fn new(plan: Option<&'p Plan>, wishes: Wishes, choices: &'p Choices) -> Selector<'p> {
         Selector {
@@ -360,42 +277,6 @@ impl<'p> Selector<'p> {
             constants: ConstantPool::default(),
             workspace: Workspace::default(),
             captured: HashMap::new(),
-        }
-    }
-
-    /// Takes a piece of the step's workspace.
-    fn reserve(&mut self, bytes: usize) -> Result<Place, String> {
-        let offset = self.workspace.used;
-        self.workspace.used += (bytes as u64).next_multiple_of(ALIGN);
-        match self.workspace.place {
-            Some((_, size)) if self.workspace.used > size => {
-                Err("the step asks for more memory than was planned".to_string())
-            }
-            place => Ok(Place {
-                space: Space::Arena,
-                offset: offset + place.map_or(0, |(start, _)| start),
-            }),
-        }
-    }
-
-    /// Bytes of memory a step works with.
-    fn workspace(&mut self, block: &Block, step: &Step) -> u64 {
-        let node = block.graph.node(step.node);
-        let Ok(semantics @ Semantics::Contract(_)) = self.semantics(block, step.node) else {
-            return 0;
-        };
-        let computed = |v: &Option<Value>| v.is_some_and(|v| self.constant(block, v).is_none());
-        if !step.before.is_empty() || !node.root_inputs().iter().skip(1).any(computed) {
-            return 0;
-        }
-        self.workspace = Workspace::default();
-        let request = self.request(block, step.node, &semantics);
-        match CONTRACTIONS
-            .iter()
-            .find_map(|c| (c.offer)(self, &request).ok())
-        {
-            Some(_) => self.workspace.used,
-            None => 0,
         }
     }
 
@@ -497,16 +378,8 @@ impl<'p> Selector<'p> {
             used: 0,
         };
         let request = self.request(block, step.node, &semantics);
-        let candidates = match &semantics {
-            Semantics::Contract(_) => CONTRACTIONS,
-            Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
-            Semantics::Elementwise(_) => MAPS,
-            Semantics::Movement(_) => MOVEMENTS,
-            Semantics::Index(_) => ROUTINES,
-            _ => NESTS,
-        };
         let mut refused = Vec::new();
-        for candidate in candidates {
+        for candidate in candidates::of(&semantics) {
             self.decision = None;
             match (candidate.offer)(self, &request) {
                 Ok(kernels) => {
@@ -606,51 +479,6 @@ impl<'p> Selector<'p> {
             .and_then(|t| t.first().map(|t| t.dtype))
             .unwrap_or(stored)
     }
-
-    /// Whether the planner made the result a view of its operands, all of it.
-    fn is_alias(&self, block: &Block, id: NodeId, semantics: &Semantics) -> bool {
-        let key = |value| Key {
-            block: block.id,
-            value,
-        };
-        let node = block.graph.node(id);
-        let Some(plan) = self.plan else {
-            return false;
-        };
-        let Some(result) = plan.view(key(id.into())) else {
-            return false;
-        };
-        let at = |v: Value, offset: u64| {
-            plan.view(key(v))
-                .is_some_and(|p| p.space == result.space && p.offset == offset)
-        };
-        match semantics {
-            Semantics::Movement(Movement::Concat { axis }) => {
-                let Some(parts) = node.inputs.iter().copied().collect::<Option<Vec<Value>>>()
-                else {
-                    return false;
-                };
-                let unit = match result.layout {
-                    cnnc_ir::Layout::Plain => result.strides[*axis],
-                    cnnc_ir::Layout::Blocked { block, .. } => result.strides[1] / i64::from(block),
-                };
-                let mut offset = result.offset;
-                parts.iter().all(|&p| {
-                    let here = at(p, offset) && plan.is_part(key(p), key(id.into()));
-                    let extent = block.graph.ty(p).shape[*axis].fixed().unwrap_or(0);
-                    offset += extent * unit as u64 * result.dtype.size() as u64;
-                    here
-                })
-            }
-            Semantics::Movement(_) => node
-                .inputs
-                .first()
-                .copied()
-                .flatten()
-                .is_some_and(|v| plan.is_part(key(id.into()), key(v))),
-            _ => false,
-        }
-    }
 }
 
 /// What an operator is called in a list of steps: `title (Op)`.
@@ -658,62 +486,4 @@ fn label(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let op = node.op_kind().map_or("", |k| k.def().name);
     format!("{} ({op})", node.title())
-}
-
-/// The generic lowering of a class to loop nests.
-fn loop_nest(selector: &mut Selector, request: &Request) -> Offer {
-    let inputs: Vec<View> = selector
-        .placed(&request.inputs, &request.values)
-        .into_iter()
-        .flatten()
-        .collect();
-    let epilogue = request.epilogue.as_ref().map(|e| nest::Epilogue {
-        expr: e.expr.clone(),
-        operands: selector.placed_operands(e),
-        result: request.result,
-    });
-    let output = &request.outputs[0];
-    let first = || {
-        inputs
-            .first()
-            .ok_or_else(|| "an operand is missing".to_string())
-    };
-    let nests = match request.semantics {
-        Semantics::Elementwise(expr) => nest::elementwise(expr, &inputs, output),
-        Semantics::Reduce(class) => nest::reduce(class, first()?, output, epilogue.as_ref()),
-        Semantics::Contract(class) => nest::contract(class, &inputs, output, epilogue.as_ref()),
-        Semantics::Window(class) => nest::window(class, first()?, output, epilogue.as_ref()),
-        Semantics::Movement(class) => nest::movement(class, &inputs, output),
-        _ => return Err("the class is not a loop nest".to_string()),
-    };
-    Ok(nests
-        .map_err(|e| e.to_string())?
-        .into_iter()
-        .map(Kernel::Nest)
-        .collect())
-}
-
-impl Selector<'_> {
-    /// Operands with their constants placed in the pool.
-    fn placed(&mut self, views: &[Option<View>], values: &[Option<Tensor>]) -> Vec<Option<View>> {
-        views
-            .iter()
-            .zip(values)
-            .map(|(view, value)| match value {
-                Some(t) => Some(self.constants.plain(t)),
-                None => view.clone(),
-            })
-            .collect()
-    }
-
-    fn placed_operands(&mut self, e: &EpilogueRequest) -> Vec<View> {
-        e.operands
-            .iter()
-            .zip(&e.values)
-            .map(|(view, value)| match value {
-                Some(t) => self.constants.plain(t),
-                None => view.clone(),
-            })
-            .collect()
-    }
 }
