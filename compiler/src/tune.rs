@@ -235,3 +235,46 @@ fn evict(memory: &[u8], threads: usize) {
         walk();
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trials of these choices, the estimate's first, with their times.
+    fn trials(times: &[(&str, f64)]) -> Trials {
+        let mut trials = Trials::default();
+        for (choice, us) in times {
+            trials.note(choice.parse().unwrap(), *us);
+        }
+        trials
+    }
+
+    fn verdict(times: &[(&str, f64)]) -> String {
+        match trials(times).verdict() {
+            Some(Measured { choice, us, next }) => {
+                let (next, next_us) = next.unwrap();
+                format!("{choice} {us}; {next} {next_us}")
+            }
+            None => "nothing to choose".to_string(),
+        }
+    }
+
+    const A: &str = "direct block=14x2 order=groups";
+    const B: &str = "direct block=31x1 order=groups";
+    const C: &str = "winograd f4 strip=1x14 parts=1";
+
+    #[test]
+    fn another_choice_must_be_clearly_quicker() {
+        let close = [(A, 100.0), (B, 99.0), (C, 120.0)];
+        assert_eq!(verdict(&close), format!("{A} 100; {B} 99"));
+        let clear = [(A, 100.0), (B, 99.0), (C, 90.0)];
+        assert_eq!(verdict(&clear), format!("{C} 90; {B} 99"));
+        assert_eq!(verdict(&[(A, 100.0)]), "nothing to choose");
+    }
+
+    #[test]
+    fn the_shortest_time_of_a_choice_counts() {
+        let again = [(A, 100.0), (B, 90.0), (A, 80.0)];
+        assert_eq!(verdict(&again), format!("{A} 80; {B} 90"));
+    }
+}

@@ -9,6 +9,7 @@ use crate::compile::{CompileOptions, Compiled, compile};
 use crate::passes::{self, PIPELINE};
 use crate::select::decision::Choices;
 use crate::tune::{TuneError, tune};
+use cnnc_ir::Graph;
 use cnnc_ir::text::{Style, print};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,21 +35,8 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     if let Some(tuned) = &a.replay {
         replay(tuned, common, &mut options)?;
     }
-    for stage in a.print.iter().chain(&a.stop_after) {
-        let until = match stage.as_str() {
-            "import" => None,
-            name if PIPELINE.iter().any(|p| p.name == name) => Some(name),
-            _ => continue,
-        };
-        let mut copy = graph.clone();
-        if let Some(name) = until {
-            passes::run_until(&mut copy, &options.passes, Some(name))
-                .map_err(|e| load::in_file(path, e.into()))?;
-        }
-        show(stage, &print(&copy, Style::Brief), common)?;
-        if a.stop_after.as_ref() == Some(stage) {
-            return Ok(());
-        }
+    if show_passes(a, common, &graph, &options)? {
+        return Ok(());
     }
     if let Some(seconds) = a.tune {
         let progress = Progress::new("tuning", common);
@@ -83,6 +71,32 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
         }
     }
     report(a, common, &compiled, start.elapsed().as_secs_f64())
+}
+
+/// Shows the graph before and between passes, where asked for; whether that was all.
+fn show_passes(
+    a: &Compile,
+    common: &Common,
+    graph: &Graph,
+    options: &CompileOptions,
+) -> Result<bool, Failure> {
+    for stage in a.print.iter().chain(&a.stop_after) {
+        let until = match stage.as_str() {
+            "import" => None,
+            name if PIPELINE.iter().any(|p| p.name == name) => Some(name),
+            _ => continue,
+        };
+        let mut copy = graph.clone();
+        if let Some(name) = until {
+            passes::run_until(&mut copy, &options.passes, Some(name))
+                .map_err(|e| load::in_file(&a.model.model, e.into()))?;
+        }
+        show(stage, &print(&copy, Style::Brief), common)?;
+        if a.stop_after.as_ref() == Some(stage) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl From<TuneError> for Failure {
