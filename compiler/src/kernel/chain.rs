@@ -86,6 +86,13 @@ pub fn plan(stages: &[Stage], target: Target, threads: usize) -> Result<Chain, P
     for rows in cut::strips(stages, threads)? {
         let start = rows.start as i64;
         let (locals, top) = locals(stages, rows);
+        if locals.iter().any(|local| local.input[0] == 0) {
+            return Err(PlanError::geometry(
+                "the rows a strip needs",
+                "at least 1",
+                0,
+            ));
+        }
         let program = match programs.iter().find(|(same, _)| *same == locals) {
             Some((_, program)) => program.clone(),
             None => {
@@ -150,9 +157,12 @@ impl Stage {
         }
     }
 
-    /// The input rows that rows of the output need, and the rows of padding above and below them.
+    /// The input rows that rows of the output need, and the rows of padding above and below them; none where all lie in the padding.
     fn needs(&self, rows: Range<usize>) -> (Range<usize>, [usize; 2]) {
         let conv = &self.conv;
+        if rows.is_empty() {
+            return (0..0, [0; 2]);
+        }
         let (stride, height) = (conv.strides[0], conv.input[0]);
         let first = rows.start * stride;
         let behind = (rows.end - 1) * stride + (conv.kernel[0] - 1) * conv.dilations[0] + 1;

@@ -241,3 +241,30 @@ proptest! {
         }
     }
 }
+
+/// Rows of a strip that lie in the padding alone need nothing of the stages before.
+#[test]
+fn padding_as_tall_as_a_strip_is_refused() {
+    let window = |kernel: usize, pad: usize| Window {
+        kernel: [kernel; 2],
+        strides: [1; 2],
+        pads: [pad; 4],
+    };
+    let case = Case {
+        batch: 1,
+        channels: 16,
+        input: [9, 9],
+        layers: vec![
+            Layer::Depthwise(window(3, 1)),
+            Layer::Depthwise(window(3, 1)),
+            Layer::Sum {
+                channels: 16,
+                window: window(1, 3),
+            },
+        ],
+        threads: 15,
+    };
+    let prepared = prepare(&case);
+    let plan = chain::plan(&prepared.stages, Target::Avx2, case.threads);
+    insta::assert_snapshot!(plan.unwrap_err(), @"the rows a strip needs is 0, expected at least 1");
+}
