@@ -128,7 +128,8 @@ impl Loss {
             Loss::KullbackLeibler => return kullback_leibler(graph, output, targets),
             Loss::BinaryCrossEntropy => {
                 let tail = (z.abs().neg().exp() + 1.0).log();
-                z.max(&z.lit(0.0)) - &z * &y + tail
+                // Not the maximum of z and 0, whose derivative at 0 is not the 1/2 that it should be here.
+                (&z + z.abs()) * 0.5 - &z * &y + tail
             }
             Loss::MeanSquared => &error * &error,
             Loss::MeanAbsolute => error.abs(),

@@ -11,14 +11,14 @@
 
 use crate::description::BATCH;
 use crate::loss::{Loss, map, reduce};
-use crate::network::{Clip, Network};
+use crate::network::{Clip, Network, Parameter};
 use crate::optimizer::{Element, Optimizer};
 use cnnc_ir::attrs::AttrValue;
 use cnnc_ir::autodiff::{GradientError, gradients};
 use cnnc_ir::expr::BinaryOp;
 use cnnc_ir::graph::{Node, Op};
 use cnnc_ir::{DType, Dim, Ex, Graph, NodeKind, OpKind, Tensor, TensorType, TypeError, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
 /// Names of the inputs that every step has.
@@ -164,12 +164,40 @@ struct Learnt {
     decay: bool,
 }
 
+/// The parameter that is that constant.
+fn parameter_of(network: &Network, constant: Value) -> Option<&Parameter> {
+    let name = network.graph.value_name(constant);
+    network.parameters.iter().find(|p| p.name == name)
+}
+
+/// Running statistics of normalisations whose scale is learnt.
+fn collected(network: &Network) -> HashSet<Value> {
+    let is = |v: Option<Value>, trainable: bool| {
+        v.and_then(|v| parameter_of(network, v))
+            .is_some_and(|p| p.trainable == trainable)
+    };
+    let mut collected = HashSet::new();
+    for node in network.graph.nodes() {
+        if let (Some(OpKind::BatchNormalization), &[_, scale, _, mean, variance]) =
+            (node.op_kind(), &node.inputs[..])
+            && is(scale, true)
+            && is(mean, false)
+            && is(variance, false)
+        {
+            collected.extend([mean, variance].into_iter().flatten());
+        }
+    }
+    collected
+}
+
 /// The network with its parameters as inputs, in training mode.
 struct Lifting<'a> {
     network: &'a Network,
     settings: &'a Settings,
     graph: Graph,
     values: HashMap<Value, Value>,
+    /// Running statistics that training moves.
+    collected: HashSet<Value>,
     parameters: Vec<Learnt>,
     /// Statistics and their next values.
     states: Vec<(State, Value)>,
@@ -189,6 +217,7 @@ impl<'a> Lifting<'a> {
             settings,
             graph,
             values: HashMap::new(),
+            collected: collected(network),
             parameters: Vec::new(),
             states: Vec::new(),
             step,
@@ -208,16 +237,18 @@ impl<'a> Lifting<'a> {
                 }
                 self.graph.add_input(name, ty)
             }
-            NodeKind::Constant(tensor) => self.constant(name, tensor),
+            NodeKind::Constant(tensor) => self.constant(node.id.into(), name, tensor),
             NodeKind::Op(op) => return self.operator(node, op),
         };
         self.values.insert(node.id.into(), value);
         Ok(())
     }
 
-    fn constant(&mut self, name: &str, tensor: &Tensor) -> Value {
-        let mut parameters = self.network.parameters.iter();
-        let Some(parameter) = parameters.find(|p| p.name == name) else {
+    /// What is learnt or collected becomes an input; what is frozen stays.
+    fn constant(&mut self, old: Value, name: &str, tensor: &Tensor) -> Value {
+        let changes = |p: &&Parameter| p.trainable || self.collected.contains(&old);
+        let parameter = self.parameter_of(old).filter(changes);
+        let Some(parameter) = parameter else {
             return self.graph.add_constant(name, tensor.clone());
         };
         let value = self.graph.add_input(name, tensor.ty());
@@ -258,13 +289,16 @@ impl<'a> Lifting<'a> {
         }
     }
 
-    /// Whether a normalisation's moments are collected by training.
+    fn parameter_of(&self, old: Value) -> Option<&'a Parameter> {
+        parameter_of(self.network, old)
+    }
+
+    /// Whether a normalisation's moments are collected: unless it is frozen.
     fn collects(&self, node: &Node) -> bool {
-        node.inputs[3..5].iter().flatten().all(|v| {
-            let name = self.network.graph.value_name(*v);
-            let mut parameters = self.network.parameters.iter();
-            parameters.any(|p| p.name == name && !p.trainable)
-        })
+        node.inputs[3..5]
+            .iter()
+            .flatten()
+            .all(|v| self.collected.contains(v))
     }
 
     fn normalization(

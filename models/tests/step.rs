@@ -162,3 +162,36 @@ fn a_step_as_text() {
         states.join("\n")
     ));
 }
+
+/// What is frozen is a constant of the step, and a frozen normalisation keeps to its running statistics.
+#[test]
+fn what_is_frozen_stays() {
+    let mut network = network(NORMALISED);
+    for parameter in &mut network.parameters {
+        parameter.trainable &= parameter.name.starts_with("dense");
+    }
+    let made = step::step(&network, &settings("cross_entropy", "sgd", 8)).unwrap();
+    let names: Vec<&str> = made.states.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["dense1.weight", "dense1.bias"]);
+    let (image, labels) = halves(8, 6);
+    let losses = losses(&made, &image, &labels, 0.1, 30);
+    assert!(losses[29] < losses[0], "{losses:?}");
+}
+
+/// Zero logits are where a rectifier in the loss would have no derivative: `1/2 - target` is right.
+#[test]
+fn binary_cross_entropy_leaves_zero_towards_the_target() {
+    let text = "network zero
+input image: f32[2]
+output chance = sigmoid(dense(image, 1, init=zeros))
+";
+    let made = step::step(&network(text), &settings("binary_cross_entropy", "sgd", 2)).unwrap();
+    let image = Tensor::from_f64(DType::F32, &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
+    let targets = Tensor::from_f64(DType::F32, &[2, 1], &[1.0, 0.0]);
+    let losses = losses(&made, &image, &targets, 1.0, 2);
+    // A step of 1 along -(1/2 - target) / 2: the logits are 1/4 and -1/4, the bias stays.
+    let expected = [2f64.ln(), (1.0 + (-0.25f64).exp()).ln()];
+    for (loss, expected) in losses.iter().zip(expected) {
+        assert!((loss - expected).abs() < 1e-6, "{losses:?}");
+    }
+}
