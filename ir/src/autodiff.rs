@@ -240,10 +240,10 @@ impl Sweep {
     ) -> Result<(), GradientError> {
         let node = self.graph().node(id).clone();
         let slots = 0..node.outputs.len() as u32;
-        let given = slots
-            .map(|slot| Value { node: id, slot })
-            .find_map(|v| Some((v.slot, *self.gradients.get(&v)?)));
-        let Some((slot, dy)) = given else {
+        let given = slots.map(|slot| Value { node: id, slot });
+        let given = given.filter_map(|v| Some((v.slot, *self.gradients.get(&v)?)));
+        let given: Vec<(u32, Value)> = given.collect();
+        let Some(&(_, dy)) = given.first() else {
             return Ok(());
         };
         let wants = |v: &Value| {
@@ -257,8 +257,8 @@ impl Sweep {
             dy,
             wanted: wanted.map(|(k, _)| k).collect(),
         };
-        let shares = match slot {
-            0 => self.rule(&task),
+        let shares = match given[..] {
+            [(0, _)] => self.rule(&task),
             _ => Err("only its first result has a gradient".into()),
         };
         let shares = shares.and_then(|shares| Ok(self.add(&node.inputs, shares)?));

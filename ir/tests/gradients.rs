@@ -78,60 +78,128 @@ fn dot(a: &Tensor, b: &Tensor) -> f64 {
     a.to_f64().iter().zip(b.to_f64()).map(|(x, y)| x * y).sum()
 }
 
+/// Random feeds for all inputs, and a random seed for the first output.
+fn feeds(graph: &Graph, random: &mut Random, range: [f64; 2]) -> (Vec<(String, Tensor)>, Tensor) {
+    let named = |v: Value| (graph.value_name(v).to_string(), v);
+    let feeds = inputs(graph)
+        .into_iter()
+        .map(named)
+        .map(|(name, v)| (name, tensor(graph, v, random, range)))
+        .collect();
+    let seed = tensor(graph, graph.outputs()[0].1, random, [-1.0, 1.0]);
+    (feeds, seed)
+}
+
+/// The gradients of `<seed, y>` with respect to all float inputs, by name, and the graph that computes them.
+fn pullback(
+    plain: &Graph,
+    feeds: &[(String, Tensor)],
+    seed: &Tensor,
+) -> (Vec<(String, Tensor)>, Graph) {
+    let y = plain.outputs()[0].1;
+    let mut derived = plain.clone();
+    let float = |v: &Value| plain.ty(*v).dtype.is_float();
+    let wrt: Vec<Value> = inputs(plain).into_iter().filter(float).collect();
+    let given = derived.add_input("seed", plain.ty(y).clone());
+    let found =
+        gradients(&mut derived, y, Some(given), &wrt).unwrap_or_else(|e| panic!("{e}\n{plain}"));
+    for (k, v) in found.iter().enumerate() {
+        derived.add_output(&format!("d{k}"), *v);
+    }
+    let mut all = feeds.to_vec();
+    all.push(("seed".to_string(), seed.clone()));
+    let results = run(&derived, &all).split_off(plain.outputs().len());
+    let names = wrt.iter().map(|v| plain.value_name(*v).to_string());
+    (names.zip(results).collect(), derived)
+}
+
+/// The feeds, each moved `by` times along its direction.
+fn moved(
+    feeds: &[(String, Tensor)],
+    along: &[(String, Vec<f64>)],
+    by: f64,
+) -> Vec<(String, Tensor)> {
+    let mut feeds = feeds.to_vec();
+    for (name, direction) in along {
+        let (_, tensor) = feeds.iter_mut().find(|(n, _)| n == name).expect("fed");
+        let values = tensor.to_f64();
+        let values: Vec<f64> = values
+            .iter()
+            .zip(direction)
+            .map(|(x, v)| x + by * v)
+            .collect();
+        *tensor = Tensor::from_f64(DType::F64, tensor.shape(), &values);
+    }
+    feeds
+}
+
+/// `<seed, J v>` by a central difference.
+fn difference(
+    plain: &Graph,
+    feeds: &[(String, Tensor)],
+    along: &[(String, Vec<f64>)],
+    seed: &Tensor,
+) -> f64 {
+    let at = |by: f64| dot(&run(plain, &moved(feeds, along, by))[0], seed);
+    (at(STEP) - at(-STEP)) / (2.0 * STEP)
+}
+
+fn is_near(analytic: f64, numeric: f64) -> bool {
+    (analytic - numeric).abs() <= ABSOLUTE + RELATIVE * numeric.abs()
+}
+
 /// Holds the gradients of `<seed, y>` with respect to all float inputs against differences.
 fn check(body: &str, range: [f64; 2]) {
     for case in 0..SHAPES {
         let random = &mut Random(0x9E37_79B9_7F4A_7C15 ^ (case + 1));
         let plain = graph(body, random);
-        let y = plain.outputs()[0].1;
-        let feeds: Vec<(String, Tensor)> = inputs(&plain)
-            .into_iter()
-            .map(|v| {
-                let name = plain.value_name(v).to_string();
-                (name, tensor(&plain, v, random, range))
-            })
-            .collect();
-        let seed = tensor(&plain, y, random, [-1.0, 1.0]);
-
-        let mut derived = plain.clone();
-        let wrt: Vec<Value> = inputs(&plain)
-            .into_iter()
-            .filter(|v| plain.ty(*v).dtype.is_float())
-            .collect();
-        let given = derived.add_input("seed", plain.ty(y).clone());
-        let found = gradients(&mut derived, y, Some(given), &wrt)
-            .unwrap_or_else(|e| panic!("{e}\n{plain}"));
-        let mut only = derived.clone();
-        for (k, v) in found.iter().enumerate() {
-            only.add_output(&format!("d{k}"), *v);
-        }
-        let mut all = feeds.clone();
-        all.push(("seed".to_string(), seed.clone()));
-        let results = run(&only, &all);
-        let skip = plain.outputs().len();
-        for (k, v) in wrt.iter().enumerate() {
-            let name = plain.value_name(*v);
-            let analytic = results[skip + k].to_f64();
-            let at = feeds.iter().position(|(n, _)| n == name).expect("fed");
+        let (feeds, seed) = feeds(&plain, random, range);
+        let (found, derived) = pullback(&plain, &feeds, &seed);
+        for (name, analytic) in found {
+            let analytic = analytic.to_f64();
             for index in 0..analytic.len() {
-                let moved = |by: f64| {
-                    let mut feeds = feeds.clone();
-                    let mut values = feeds[at].1.to_f64();
-                    values[index] += by;
-                    let shape = feeds[at].1.shape().to_vec();
-                    feeds[at].1 = Tensor::from_f64(DType::F64, &shape, &values);
-                    dot(&run(&plain, &feeds)[0], &seed)
-                };
-                let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
-                let near = (analytic[index] - numeric).abs() <= ABSOLUTE + RELATIVE * numeric.abs();
+                let mut unit = vec![0.0; analytic.len()];
+                unit[index] = 1.0;
+                let numeric = difference(&plain, &feeds, &[(name.clone(), unit)], &seed);
                 assert!(
-                    near,
+                    is_near(analytic[index], numeric),
                     "d{name}[{index}] is {}, differences say {numeric}\n{plain}\n{}",
                     analytic[index],
-                    print(&only, Style::Brief)
+                    print(&derived, Style::Brief)
                 );
             }
         }
+    }
+}
+
+/// `<J v, u> = <v, J' u>` along random directions `v` of all inputs together, for random `u`.
+fn check_network(body: &str) {
+    for case in 0..SHAPES {
+        let random = &mut Random(0xD1B5_4A32_D192_ED03 ^ (case + 1));
+        let plain = graph(body, random);
+        let (feeds, seed) = feeds(&plain, random, [-1.0, 1.0]);
+        let (found, _) = pullback(&plain, &feeds, &seed);
+        let mut along = Vec::new();
+        let mut analytic = 0.0;
+        for (name, gradient) in &found {
+            let values = gradient.to_f64();
+            let direction: Vec<f64> = values.iter().map(|_| random.uniform([-1.0, 1.0])).collect();
+            analytic += values
+                .iter()
+                .zip(&direction)
+                .map(|(g, v)| g * v)
+                .sum::<f64>();
+            along.push((name.clone(), direction));
+        }
+        let numeric = difference(&plain, &feeds, &along, &seed);
+        assert!(
+            is_near(analytic, numeric),
+            "<v, J'u> is {analytic}, differences say {numeric}\n{plain}"
+        );
+        assert!(
+            analytic.abs() > ABSOLUTE,
+            "nothing is proved: {analytic}\n{plain}"
+        );
     }
 }
 
@@ -244,10 +312,14 @@ fn reductions() {
             );
         }
     }
-    check(
-        "graph \"g\" (%x: f64[{a},{d}]) {\n  %axes = const i64[1] [1]\n  %y = ReduceProd(%x, %axes)\n  return \"y\" = %y\n}",
-        [-1.5, 1.5],
-    );
+    for axes in ["i64[1] [1]", "i64[2] [0, 2]", "i64[3] [0, 1, 2]"] {
+        check(
+            &format!(
+                "graph \"g\" (%x: f64[{{a}},{{b}},{{c}}]) {{\n  %axes = const {axes}\n  %y = ReduceProd(%x, %axes)\n  return \"y\" = %y\n}}"
+            ),
+            [-1.5, 1.5],
+        );
+    }
 }
 
 #[test]
@@ -319,6 +391,86 @@ fn movements() {
             ),
             [-1.0, 1.0],
         );
+    }
+}
+
+/// Positions repeat only where what is read or added there may.
+#[test]
+fn indexing() {
+    for body in [
+        "(%x: f64[{d},{e},{a}]) {\n  %i = const i64[2,1,2] [0, 1, 0, -4]\n  %y = GatherND(%x, %i)",
+        "(%x: f64[2,{d},{a}]) {\n  %i = const i64[2,3,1] [0, 4, 0, 1, 1, -1]\n  %y = GatherND(%x, %i) {batch_dims=1}",
+        "(%x: f64[{d},2,3]) {\n  %i = const i64[2,2,2] [0, 1, 1, 1, 0, 0, 2, -1]\n  %y = GatherElements(%x, %i) {axis=2}",
+        "(%x: f64[2,{d}], %u: f64[2,3]) {\n  %i = const i64[2,3] [0, 4, 1, 1, 2, -1]\n  %y = ScatterElements(%x, %i, %u) {axis=1}",
+        "(%x: f64[2,{d}], %u: f64[2,3]) {\n  %i = const i64[2,3] [0, 0, 1, 1, 2, 2]\n  %y = ScatterElements(%x, %i, %u) {axis=1, reduction=\"add\"}",
+        "(%x: f64[{d},{a}], %u: f64[2,{a}]) {\n  %i = const i64[2,1] [1, -1]\n  %y = ScatterND(%x, %i, %u)",
+        "(%x: f64[{d},{a}], %u: f64[2,{a}]) {\n  %i = const i64[2,1] [1, 1]\n  %y = ScatterND(%x, %i, %u) {reduction=\"add\"}",
+        "(%x: f64[{d},3,{a}]) {\n  %n = const i64[3] [5, 1, 3]\n  %y = ReverseSequence(%x, %n)",
+        "(%x: f64[3,{d}]) {\n  %n = const i64[3] [0, 2, 5]\n  %y = ReverseSequence(%x, %n) {batch_axis=0, time_axis=1}",
+    ] {
+        check(
+            &format!("graph \"g\" {body}\n  return \"y\" = %y\n}}"),
+            [-1.0, 1.0],
+        );
+    }
+}
+
+/// Whole networks: shared weights, values of several users, branches of other shapes.
+#[test]
+fn networks() {
+    for body in [
+        // A residual block with normalisation of batches.
+        "(%x: f64[2,3,{d},{e}], %w: f64[4,3,3,3], %v: f64[4,4,3,3], %s: f64[4], %b: f64[4], %p: f64[4,5]) {
+  %m = const f64[4] [0, 0, 0, 0]
+  %q = const f64[4] [1, 1, 1, 1]
+  %1 = Conv(%x, %w) {pads=[1, 1, 1, 1], strides=[2, 1]}
+  %2, %rm, %rv = BatchNormalization(%1, %s, %b, %m, %q) {training_mode=1}
+  %3 = Relu(%2)
+  %4 = Conv(%3, %v, %b) {pads=[1, 1, 1, 1]}
+  %5 = Add(%4, %3)
+  %6 = Relu(%5)
+  %7 = MaxPool(%6) {kernel_shape=[2, 2]}
+  %8 = GlobalAveragePool(%7)
+  %9 = Flatten(%8)
+  %10 = Gemm(%9, %p)
+  %y = LogSoftmax(%10)",
+        // An inverted bottleneck with squeeze and excitation.
+        "(%x: f64[{a},4,{d},{e}], %w: f64[8,4,1,1], %k: f64[8,1,3,3], %s: f64[8,8,1,1], %p: f64[4,8,1,1]) {
+  %1 = Conv(%x, %w)
+  %2 = HardSwish(%1)
+  %3 = Conv(%2, %k) {group=8, pads=[1, 1, 1, 1]}
+  %4 = Sigmoid(%3)
+  %5 = Mul(%3, %4)
+  %6 = GlobalAveragePool(%5)
+  %7 = Conv(%6, %s)
+  %8 = HardSigmoid(%7)
+  %9 = Mul(%5, %8)
+  %10 = Conv(%9, %p)
+  %y = Add(%10, %x)",
+        // Down, up, and the way between them.
+        "(%x: f64[{a},2,8,8], %w: f64[4,2,3,3], %v: f64[4,3,2,2], %u: f64[2,5,1,1]) {
+  %1 = Conv(%x, %w) {pads=[1, 1, 1, 1]}
+  %2 = LeakyRelu(%1)
+  %3 = AveragePool(%2) {kernel_shape=[2, 2], strides=[2, 2]}
+  %4 = ConvTranspose(%3, %v) {strides=[2, 2]}
+  %5 = Concat(%4, %x) {axis=1}
+  %6 = Conv(%5, %u)
+  %7 = Tanh(%6)
+  %y = Sub(%7, %x)",
+        // Attention; keys and queries share their weights.
+        "(%x: f64[{a},{d},6], %w: f64[6,4], %v: f64[6,6], %s: f64[6]) {
+  %1 = MatMul(%x, %w)
+  %2 = Transpose(%1) {perm=[0, 2, 1]}
+  %3 = MatMul(%1, %2)
+  %4 = Softmax(%3)
+  %5 = MatMul(%x, %v)
+  %6 = MatMul(%4, %5)
+  %7 = Add(%6, %x)
+  %8 = LayerNormalization(%7, %s)
+  %9 = Gelu(%8)
+  %y = MatMul(%9, %v)",
+    ] {
+        check_network(&format!("graph \"g\" {body}\n  return \"y\" = %y\n}}"));
     }
 }
 
@@ -408,7 +560,10 @@ fn what_has_no_gradient_says_so() {
     let said = [
         of("%y = Relu(%x)"),
         of("%a = ArgMax(%x)\n  %y = ReduceSum(%a)"),
-        of("%r = Relu(%x)\n  %a = const i64[2] [0, 1]\n  %y = ReduceProd(%r, %a)"),
+        of(
+            "%i = const i64[1,3] [0, 1, 0]\n  %u = const f32[1,3] [1, 2, 3]\n  %s = ScatterElements(%x, %i, %u) {reduction=\"mul\"}\n  %y = ReduceSum(%s)",
+        ),
+        of("%a = const i64[] [0]\n  %p = CumProd(%x, %a)\n  %y = ReduceSum(%p)"),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }

@@ -1,8 +1,8 @@
 //! Addressing that depends on data: what was gathered is added where it came from.
 
 use super::{Refusal, Shares, Sweep, Task};
-use crate::attrs::AttrValue;
-use crate::class::Index;
+use crate::attrs::{AttrValue, Attrs};
+use crate::class::{Index, Scatter};
 use crate::graph::Value;
 use crate::ops::OpKind;
 use crate::types::DType;
@@ -12,19 +12,29 @@ impl Sweep {
         if task.wanted.is_empty() {
             return Ok(Vec::new());
         }
-        if task.wanted != [0] {
-            return Err("only its first operand has a gradient".into());
+        match *index {
+            Index::ScatterElements { axis, reduction } => {
+                return self.scattered(task, Some(axis), reduction);
+            }
+            Index::ScatterNd { reduction } => return self.scattered(task, None, reduction),
+            _ if task.wanted != [0] => return Err("only its first operand has a gradient".into()),
+            _ => {}
         }
         let x = task.inputs[0].ok_or("its operand is missing")?;
-        let second = || task.inputs.get(1).copied().flatten();
+        let second = task.inputs.get(1).copied().flatten();
+        let second = || second.ok_or("its second operand is missing");
         let dx = match *index {
-            Index::Gather { axis } => {
-                let indices = second().ok_or("its indices are missing")?;
-                self.gathered(x, indices, task.dy, axis)?
-            }
-            Index::GatherElements { axis } => {
-                let indices = second().ok_or("its indices are missing")?;
-                self.scatter(x, indices, task.dy, axis)?
+            Index::Gather { axis } => self.gathered(x, second()?, task.dy, axis)?,
+            Index::GatherElements { axis } => self.scatter(x, second()?, task.dy, axis)?,
+            Index::GatherNd { batch_dims } => {
+                let vectors = self.whole_vectors(second()?, batch_dims)?;
+                let ty = self.graph().ty(x).clone();
+                let zeros = self.zeros(&ty)?;
+                self.composer.with(
+                    OpKind::ScatterND,
+                    &[zeros, vectors, task.dy],
+                    [("reduction", AttrValue::Str("add".to_string()))],
+                )?
             }
             Index::TopK { axis, .. } => {
                 let positions = Value {
@@ -49,9 +59,80 @@ impl Sweep {
                     ],
                 )?
             }
-            _ => return Err("has no gradient yet".into()),
+            // Its own inverse, hence, as a permutation, its own adjoint.
+            Index::ReverseSequence {
+                batch_axis,
+                time_axis,
+            } => self.composer.with(
+                OpKind::ReverseSequence,
+                &[task.dy, second()?],
+                [
+                    ("batch_axis", AttrValue::Int(batch_axis as i64)),
+                    ("time_axis", AttrValue::Int(time_axis as i64)),
+                ],
+            )?,
+            _ => return Err("operators of its kind have no gradient".into()),
         };
         Ok(vec![(0, dx)])
+    }
+
+    /// `y` is `x` but for `updates` that replace elements, or are added to them, at `indices` along `axis` (without one: at vectors of
+    /// indices). `dx` is `dy`, with zeros where it was replaced; the updates' gradient is read where they went.
+    fn scattered(
+        &mut self,
+        task: &Task,
+        axis: Option<usize>,
+        reduction: Scatter,
+    ) -> Result<Shares, Refusal> {
+        if !matches!(reduction, Scatter::Replace | Scatter::Add) {
+            return Err("only updates that replace or are added have a gradient".into());
+        }
+        let operand = |k: usize| task.inputs.get(k).copied().flatten();
+        let indices = operand(1).ok_or("its indices are missing")?;
+        let updates = operand(2).ok_or("its updates are missing")?;
+        let (scatter, gather) = match axis {
+            Some(_) => (OpKind::ScatterElements, OpKind::GatherElements),
+            None => (OpKind::ScatterND, OpKind::GatherND),
+        };
+        let attrs: Attrs = axis
+            .map(|axis| ("axis".to_string(), AttrValue::Int(axis as i64)))
+            .into_iter()
+            .collect();
+        let mut shares = Vec::new();
+        for &k in &task.wanted {
+            let (kind, operands) = match (k, reduction) {
+                (0, Scatter::Add) => {
+                    shares.push((0, task.dy));
+                    continue;
+                }
+                (0, _) => {
+                    let ty = self.graph().ty(updates).clone();
+                    (scatter, vec![task.dy, indices, self.zeros(&ty)?])
+                }
+                _ => (gather, vec![task.dy, indices]),
+            };
+            let operands = operands.into_iter().map(Some).collect();
+            let made = self.composer.multi(kind, operands, attrs.clone(), 1)?;
+            shares.extend(made.first().map(|&share| (k, share)));
+        }
+        Ok(shares)
+    }
+
+    /// Vectors of indices with the positions along the leading `batch` axes put in front.
+    fn whole_vectors(&mut self, indices: Value, batch: usize) -> Result<Value, Refusal> {
+        if batch == 0 {
+            return Ok(indices);
+        }
+        let mut shape = self.shape(indices)?;
+        let last = shape.len() - 1;
+        shape[last] = 1;
+        let mut parts = Vec::new();
+        for axis in 0..batch {
+            let line = self.composer.iota(shape[axis], axis, shape.len())?;
+            parts.push(self.composer.expand(line, &shape)?);
+        }
+        parts.push(indices);
+        Ok(self.composer.concat(&parts, last)?)
     }
 
     /// `dy` added to zeros of the shape of `x` at `indices` along `axis`.

@@ -1,7 +1,7 @@
 //! Reductions `y = finish(combine over axes of map(x))`.
 //!
-//! Sums: `dx = map'(x) * finish'(s) * dy`. Extremes: `dy` in equal parts to all elements that equal the extreme. Products along one
-//! axis: `dy` times the product of the others.
+//! Sums: `dx = map'(x) * finish'(s) * dy`. Extremes: `dy` in equal parts to all elements that equal the extreme. Products: `dy` times the
+//! product of the others.
 
 use super::expr::derivative;
 use super::{Refusal, Shares, Sweep, Task};
@@ -108,13 +108,35 @@ impl Sweep {
     }
 
     fn product(&mut self, x: Value, dy: Value, reduce: &Reduce) -> Result<Value, Refusal> {
-        let [axis] = reduce.axes[..] else {
-            return Err("products over several axes".into());
-        };
         if reduce.map.is_some() || reduce.finish.is_some() {
             return Err("a product of mapped elements".into());
         }
-        let dtype = self.graph().ty(x).dtype;
+        let others = match reduce.axes[..] {
+            [] => return Ok(dy),
+            [axis] => self.others(x, axis)?,
+            _ => {
+                // The reduced axes become one, behind the others.
+                let shape = self.shape(x)?;
+                let kept = (0..shape.len()).filter(|axis| !reduce.axes.contains(axis));
+                let order: Vec<usize> = kept.chain(reduce.axes.iter().copied()).collect();
+                let turned: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
+                let last = shape.len() - reduce.axes.len();
+                let mut flat = turned[..last].to_vec();
+                flat.push(turned[last..].iter().product());
+                let x = self.composer.transpose(x, &order)?;
+                let x = self.composer.reshape(x, &flat)?;
+                let others = self.others(x, last)?;
+                let others = self.composer.reshape(others, &turned)?;
+                let mut back = vec![0; order.len()];
+                (0..order.len()).for_each(|k| back[order[k]] = k);
+                self.composer.transpose(others, &back)?
+            }
+        };
+        Ok(self.composer.op(OpKind::Mul, &[others, dy])?)
+    }
+
+    /// For each element the product of the others along an axis: of those before and those behind it.
+    fn others(&mut self, x: Value, axis: usize) -> Result<Value, Refusal> {
         let axis = self.composer.scalar(DType::I64, axis as f64);
         let mut before = |reverse: i64| {
             self.composer.with(
@@ -127,7 +149,6 @@ impl Sweep {
             )
         };
         let (left, right) = (before(0)?, before(1)?);
-        let [left_arg, right_arg, dy_arg] = [0, 1, 2].map(|k| Ex::arg(k, dtype));
-        self.map_of(&(left_arg * right_arg * dy_arg), &[left, right, dy], dtype)
+        Ok(self.composer.op(OpKind::Mul, &[left, right])?)
     }
 }
