@@ -8,6 +8,7 @@
 mod adapt;
 mod control;
 mod functions;
+mod gradient;
 mod model;
 mod node;
 mod rounds;
@@ -29,6 +30,8 @@ pub struct ImportOptions {
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// Inputs that become constants.
     pub values: BTreeMap<String, Tensor>,
+    /// Free dimensions stay so, as symbols, where nothing is said about them. Many operators want to know them.
+    pub free: bool,
 }
 
 /// An imported model.

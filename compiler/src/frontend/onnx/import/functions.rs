@@ -1,6 +1,7 @@
 //! Functions of the model are written out where they are called.
 
 use super::MAX_NODES;
+use super::gradient::differentiated;
 use super::model::Importer;
 use super::node::place;
 use super::scope::Scope;
@@ -45,13 +46,18 @@ impl Importer<'_> {
         let inner: HashMap<String, Option<Value>> = names
             .filter_map(|(n, v)| v.map(|v| (n.clone(), Some(v))))
             .collect();
+        let by = differentiated(&f.node);
+        let varied = inner.iter().filter(|(name, _)| by.contains(*name));
+        scope.varied.extend(varied.filter_map(|(_, v)| *v));
         let callers = std::mem::replace(&mut scope.names, inner);
         let lists = std::mem::take(&mut scope.sequences);
+        let names = std::mem::replace(&mut scope.differentiated, by);
         let absent: Vec<&String> = f.input.iter().skip(operands.len()).collect();
         let body: Vec<proto::Node> = f.node.iter().map(|n| bind(n, node, f, &absent)).collect();
         self.nodes(&body, scope);
         let inner = std::mem::replace(&mut scope.names, callers);
         scope.sequences = lists;
+        scope.differentiated = names;
         self.calls.pop();
         self.opsets = outer;
         f.output

@@ -1,5 +1,6 @@
 //! The model as a whole: opsets, initialisers, inputs, outputs.
 
+use super::gradient::differentiated;
 use super::scope::{Found, Scope};
 use super::{ImportOptions, Imported};
 use crate::frontend::onnx::problem::{Problem, shown};
@@ -7,7 +8,7 @@ use crate::frontend::onnx::proto::{self, TypeValue};
 use crate::frontend::onnx::tensor::{dtype, tensor};
 use cnnc_ir::schema::NEWEST_OPSET;
 use cnnc_ir::types::element_count;
-use cnnc_ir::{Graph, TensorType, Value};
+use cnnc_ir::{Dim, Graph, TensorType, Value};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -59,6 +60,7 @@ pub fn import(
         return Err(importer.problems);
     }
     let mut scope = Scope::new(&graph.name);
+    scope.differentiated = differentiated(&graph.node);
     importer.initializers(graph, &mut scope);
     importer.inputs(graph, &mut scope);
     importer.nodes(&graph.node, &mut scope);
@@ -231,13 +233,17 @@ impl Importer<'_> {
         };
         let shape =
             self.input_shape(info, declared, ty.shape.is_some(), given.as_deref(), place)?;
-        let bytes = element_count(&shape)
+        let bounds: Vec<usize> = shape
+            .iter()
+            .map(|d| d.fixed().map_or(1, |n| n as usize))
+            .collect();
+        let bytes = element_count(&bounds)
             .and_then(|n| n.checked_mul(dtype.size()))
             .filter(|n| *n < MAX_INPUT_BYTES);
         if bytes.is_none() {
             self.problem(Problem::new(
                 place,
-                format!("the shape {shape:?} is too large: its size overflows the limit"),
+                format!("the shape {bounds:?} is too large: its size overflows the limit"),
             ));
             return None;
         }
@@ -251,7 +257,7 @@ impl Importer<'_> {
         ranked: bool,
         given: Option<&[usize]>,
         place: &str,
-    ) -> Option<Vec<usize>> {
+    ) -> Option<Vec<Dim>> {
         if let Some(g) = given {
             if ranked && declared.is_empty() && g.iter().product::<usize>() == 1 {
                 // One element serves where a scalar is declared; many exporters' test data have it so.
@@ -274,13 +280,13 @@ impl Importer<'_> {
                 ));
                 return None;
             }
-            return Some(g.to_vec());
+            return Some(g.iter().map(|&n| n.into()).collect());
         }
         let mut shape = Vec::with_capacity(declared.len());
         for (axis, d) in declared.iter().enumerate() {
             match d.dim_value {
                 Some(v) => match usize::try_from(v) {
-                    Ok(n) => shape.push(n),
+                    Ok(n) => shape.push(n.into()),
                     Err(_) => {
                         self.problem(Problem::new(
                             place,
@@ -289,9 +295,14 @@ impl Importer<'_> {
                         return None;
                     }
                 },
+                None if self.options.free => {
+                    let name = d.dim_param.as_deref().filter(|p| !p.is_empty());
+                    let own = format!("{}_{axis}", info.name);
+                    shape.push(Dim::sym(name.unwrap_or(&own), None));
+                }
                 None if axis == 0 => {
                     self.notes.push(format!("{place}: dimension '{}' is not fixed, 1 is assumed (--input {}=SHAPE fixes it)", dimension(d), shown(&info.name)));
-                    shape.push(1);
+                    shape.push(Dim::Fixed(1));
                 }
                 None => {
                     let shape: Vec<String> = declared.iter().map(dimension).collect();

@@ -2,6 +2,7 @@
 
 use super::MAX_NODES;
 use super::adapt::adapt;
+use super::gradient::is_gradient;
 use super::model::{Importer, domain};
 use super::scope::{Found, Scope};
 use super::sequence::Yield;
@@ -103,6 +104,10 @@ impl Importer<'_> {
                 shown(wanted)
             )));
         };
+        if is_gradient(node) {
+            let operands = self.operands(node, scope)?;
+            return self.gradient(node, &operands, opset, scope);
+        }
         let mut op = self.checked(node, self.lookup(node, wanted, opset)?, opset)?;
         let mut def = op.kind.def();
         let mut operands = self.operands(node, scope)?;
@@ -130,7 +135,7 @@ impl Importer<'_> {
             .graph
             .add(op, operands.clone(), &names, &label)
             .map_err(|e| self.type_problem(node, &e, &operands, scope))?;
-        Ok(fold(&mut scope.graph, id).into_iter().map(Some).collect())
+        Ok(results(scope, id).into_iter().map(Some).collect())
     }
 
     /// The operator with its attributes; the number of operands is checked as well.
@@ -259,6 +264,20 @@ pub fn place(node: &proto::Node) -> String {
         &node.name
     };
     format!("node '{}' ({})", shown(name), shown(&node.op_type))
+}
+
+/// The node's results: computed where they can be, unless a gradient wants to know how they depend on their operands.
+fn results(scope: &mut Scope, id: NodeId) -> Vec<Value> {
+    let node = scope.graph.node(id);
+    let varied = node.inputs.iter().flatten().any(|v| scope.varied.contains(v))
+        && node.outputs.iter().any(|o| o.ty.dtype.is_float());
+    if !varied {
+        return fold(&mut scope.graph, id);
+    }
+    let slots = 0..node.outputs.len() as u32;
+    let results: Vec<Value> = slots.map(|slot| Value { node: id, slot }).collect();
+    scope.varied.extend(&results);
+    results
 }
 
 /// The node's results, computed where they are constant and small.

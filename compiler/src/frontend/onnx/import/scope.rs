@@ -1,7 +1,7 @@
 //! Names in sight: values by the names of the file.
 
 use cnnc_ir::{Graph, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A graph under construction and the names defined so far. `None` stands for a value that could not be imported.
 pub struct Scope {
@@ -9,6 +9,10 @@ pub struct Scope {
     pub names: HashMap<String, Option<Value>>,
     /// Names that stand for sequences; in `names` they have no value.
     pub sequences: HashMap<String, Vec<Value>>,
+    /// Names that gradients are taken by.
+    pub differentiated: HashSet<String>,
+    /// What these stand for and what is computed from it: constant or not, it is not computed ahead.
+    pub varied: HashSet<Value>,
 }
 
 /// What a name stands for.
@@ -26,6 +30,8 @@ impl Scope {
             graph: Graph::new(name),
             names: HashMap::new(),
             sequences: HashMap::new(),
+            differentiated: HashSet::new(),
+            varied: HashSet::new(),
         }
     }
 
@@ -42,6 +48,9 @@ impl Scope {
 
     /// Defines a name; false where it is taken.
     pub fn define(&mut self, name: &str, value: Option<Value>) -> bool {
+        if self.differentiated.contains(name) {
+            self.varied.extend(value);
+        }
         self.names.insert(name.to_string(), value).is_none()
     }
 

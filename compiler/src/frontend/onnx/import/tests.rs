@@ -4,6 +4,8 @@ use super::{ImportOptions, model, proto};
 use cnnc_ir::Tensor;
 use proto::{TypeValue, attribute_type as kind};
 
+const TRAINING: &str = "ai.onnx.preview.training";
+
 /// A tensor of 32-bit floats (1) or 64-bit integers (7), or a bool (9), of that shape.
 fn value(name: &str, elem_type: i32, shape: &[i64]) -> proto::ValueInfo {
     let dim = shape.iter().map(|&d| proto::Dimension {
@@ -68,10 +70,16 @@ fn ints(name: &str, values: &[i64], shape: &[i64]) -> proto::Tensor {
 fn import(graph: proto::Graph, opset: i64, values: &[(&str, Tensor)]) -> String {
     let model = proto::Model {
         graph: Some(graph),
-        opset_import: vec![proto::OperatorSetId {
-            version: opset,
-            ..Default::default()
-        }],
+        opset_import: vec![
+            proto::OperatorSetId {
+                version: opset,
+                ..Default::default()
+            },
+            proto::OperatorSetId {
+                domain: TRAINING.to_string(),
+                version: 1,
+            },
+        ],
         ..Default::default()
     };
     let values = values.iter().map(|(n, t)| (n.to_string(), t.clone()));
@@ -211,4 +219,66 @@ fn old_operands_broadcast_along_their_axis() {
         }
         "#);
     insta::assert_snapshot!(import(prelu, 7, &[]), @"node 'y' (PRelu): PRelu: shapes do not broadcast: f32[2,3,4], f32[3] needs []");
+}
+
+/// The gradient of `y` by `xs`, with `zs` as they are.
+fn gradient(text: &str, xs: &[&str], zs: &[&str]) -> proto::Node {
+    let strings = |name: &str, values: &[&str]| proto::Attribute {
+        name: name.to_string(),
+        strings: values.iter().map(|v| v.to_string().into()).collect(),
+        kind: kind::STRINGS,
+        ..Default::default()
+    };
+    let y = proto::Attribute {
+        name: "y".to_string(),
+        s: Some("y".into()),
+        kind: kind::STRING,
+        ..Default::default()
+    };
+    proto::Node {
+        domain: TRAINING.to_string(),
+        ..node(text, vec![strings("xs", xs), strings("zs", zs), y])
+    }
+}
+
+/// `y = sum(relu(x * w) * k)`, `k = x + x`, and its gradient.
+fn loss(gradient: proto::Node) -> String {
+    let inputs = vec![value("x", 1, &[3]), value("v", 1, &[3])];
+    let nodes = vec![
+        node("k = Add(x x)", vec![]),
+        node("n = Neg(w)", vec![]),
+        node("p = Mul(x n)", vec![]),
+        node("r = Relu(p)", vec![]),
+        node("m = Mul(r k)", vec![]),
+        node("y = ReduceSum(m)", vec![int("keepdims", 0)]),
+        gradient,
+    ];
+    let mut g = graph(inputs, nodes, &["dx"]);
+    g.initializer = vec![proto::Tensor {
+        name: "w".to_string(),
+        dims: vec![3],
+        data_type: 1,
+        float_data: vec![1.0, 2.0, 3.0],
+        ..Default::default()
+    }];
+    import(g, 13, &[])
+}
+
+#[test]
+fn gradients_are_written_out() {
+    // By an initialiser: what depends on it is not computed ahead.
+    insta::assert_snapshot!(loss(gradient("dx = Gradient(w)", &["w"], &[])));
+    // At another value of x, and not through k.
+    insta::assert_snapshot!(loss(gradient("dx = Gradient(v k)", &["x"], &["k"])));
+}
+
+#[test]
+fn gradients_that_make_no_sense_say_so() {
+    let said = [
+        loss(gradient("dx = Gradient(x)", &["x"], &["k"])),
+        loss(gradient("dx = Gradient(x)", &["q"], &[])),
+        loss(gradient("dx dk = Gradient(x)", &["x"], &[])),
+        loss(gradient("dx = Gradient(x x)", &["x", "x"], &[])),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
 }
