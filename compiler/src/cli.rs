@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod compile;
 mod explain;
+mod export;
 mod failure;
 mod inspect;
 mod load;
@@ -31,6 +32,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match &cli.command {
         Command::Compile(a) => compile::run(a, &cli.common),
+        Command::Export(a) => export::run(a, &cli.common),
         Command::Run(a) => run::run(a, &cli.common),
         Command::Verify(a) => verify::run(a, &cli.common),
         Command::Bench(a) => bench::run(a, &cli.common),

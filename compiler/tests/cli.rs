@@ -363,3 +363,31 @@ fn verify_answers_yes_or_no() {
 fn help_names_every_command() {
     assert_snapshot!(Place::new().shown("--help"));
 }
+
+#[test]
+fn an_exported_model_gives_the_same_answer() {
+    let place = Place::new();
+    place.done("export digits.onnx -o again.onnx");
+    let run = "--input image=seven.png --quiet";
+    assert_eq!(
+        place.done(&format!("run digits.onnx {run}")),
+        place.done(&format!("run again.onnx {run}"))
+    );
+    // A free dimension stays free.
+    place.done("export twice.cnn -o twice.onnx");
+    let shape = place.done("run twice.onnx --input x=5x3");
+    assert!(shape.contains("5, 3") || shape.contains("5,3"), "{shape}");
+}
+
+#[test]
+fn what_is_not_exported_leaves_nothing() {
+    let place = Place::new();
+    let said = [
+        place.shown("export twice.cnn -o twice.bin"),
+        place.shown("export digits.onnx -o digits.onnx"),
+        place.shown("export twice.cnn -o nowhere/twice.onnx"),
+        place.shown("export gone.cnn --onnx -o twice"),
+    ];
+    assert_snapshot!(said.join(""));
+    assert!(!place.file("twice.bin").exists() && !place.file("twice").exists());
+}

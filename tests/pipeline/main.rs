@@ -10,6 +10,7 @@ mod computed;
 mod damage;
 mod determinism;
 mod execute;
+mod export;
 mod gradients;
 mod plan;
 mod random;

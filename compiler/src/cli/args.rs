@@ -96,6 +96,8 @@ impl Common {
 pub enum Command {
     /// Compile a model to an artefact
     Compile(Compile),
+    /// Write a model as ONNX, for other tools to run
+    Export(Export),
     /// Run a model on inputs from files
     Run(Run),
     /// Compare a model with recorded inputs and outputs
@@ -154,6 +156,21 @@ pub struct Compile {
     /// Leave a pass out
     #[arg(long, value_name = "PASS")]
     pub skip: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub model: Model,
+    /// Where the model goes; above 2 GB its weights go to OUT.onnx.data beside it
+    #[arg(short, long, value_name = "OUT.onnx")]
+    pub output: PathBuf,
+    /// As ONNX, whatever the file is called
+    #[arg(long)]
+    pub onnx: bool,
+    /// Opset of the standard operators (default: the lowest that has what the model uses, 13 at least)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(13..=28))]
+    pub opset: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -82,10 +82,36 @@ pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gr
         true => native::read(path, &options.shapes)?,
         false => import(path, options)?,
     };
+    notes_of(path, &notes, common);
+    Ok(graph)
+}
+
+/// The graph of a source file, its free dimensions left so where that can be.
+pub fn free(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
+    if is_artefact(path) {
+        return graph(path, options, common);
+    }
+    std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
+    if is_native(path) {
+        let Imported { graph, notes } = native::free(path, &options.shapes)?;
+        notes_of(path, &notes, common);
+        return Ok(graph);
+    }
+    let free = ImportOptions {
+        free: true,
+        ..options.clone()
+    };
+    match import(path, &free) {
+        Ok(imported) => Ok(imported.graph),
+        // An operator wants to know them; what is wrong with the model is found again.
+        Err(_) => graph(path, options, common),
+    }
+}
+
+fn notes_of(path: &Path, notes: &[String], common: &Common) {
     for n in notes {
         note(common, &format!("{}: {n}", path.display()));
     }
-    Ok(graph)
 }
 
 /// A source file, compiled.

@@ -59,11 +59,28 @@ pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Import
     let graph = expanded(path, &text, SEED)?.graph;
     let mut symbols = bind(&graph, path, shapes)?;
     symbols.entry(description::BATCH.into()).or_insert(1);
-    let note = format!("untrained: parameters are drawn from seed {SEED}");
     Ok(Imported {
         graph: fixed(graph, path, &symbols)?,
-        notes: vec![note],
+        notes: vec![untrained()],
     })
+}
+
+/// Reads a file whose free dimensions stay free where `shapes` say nothing.
+pub fn free(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Imported, NativeError> {
+    let text = text(path)?;
+    let (graph, notes) = match description::is_description(&text) {
+        true => (expanded(path, &text, SEED)?.graph, vec![untrained()]),
+        false => (
+            parse(&text).map_err(|errors| refused(path, errors))?,
+            Vec::new(),
+        ),
+    };
+    let graph = with_shapes(graph, path, shapes)?;
+    Ok(Imported { graph, notes })
+}
+
+fn untrained() -> String {
+    format!("untrained: parameters are drawn from seed {SEED}")
 }
 
 /// Reads a description, its parameters drawn from `seed`; the batch stays free.

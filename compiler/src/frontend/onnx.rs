@@ -1,5 +1,6 @@
-//! The ONNX front end: protobuf, tensors (inline and external), and the importer.
+//! ONNX: protobuf, tensors (inline and external), the importer and the exporter.
 
+pub mod export;
 pub mod external;
 pub mod import;
 pub mod problem;
@@ -7,6 +8,7 @@ pub mod proto;
 mod schema_check;
 pub mod tensor;
 
+pub use export::{ExportError, export};
 pub use import::{ImportOptions, Imported, import, input_names};
 pub use problem::{ImportError, Problem};
 pub use tensor::tensor_from_file;

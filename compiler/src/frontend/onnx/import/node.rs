@@ -269,7 +269,11 @@ pub fn place(node: &proto::Node) -> String {
 /// The node's results: computed where they can be, unless a gradient wants to know how they depend on their operands.
 fn results(scope: &mut Scope, id: NodeId) -> Vec<Value> {
     let node = scope.graph.node(id);
-    let varied = node.inputs.iter().flatten().any(|v| scope.varied.contains(v))
+    let varied = node
+        .inputs
+        .iter()
+        .flatten()
+        .any(|v| scope.varied.contains(v))
         && node.outputs.iter().any(|o| o.ty.dtype.is_float());
     if !varied {
         return fold(&mut scope.graph, id);

@@ -1,0 +1,66 @@
+//! `cnnc export`: a model as an ONNX file.
+
+use super::args::{Common, Export};
+use super::failure::Failure;
+use super::{line, load, note, output};
+use crate::frontend::onnx::export::{self, MAX_INLINE, Separate};
+use std::path::{Path, PathBuf};
+
+pub fn run(a: &Export, common: &Common) -> Result<(), Failure> {
+    let (path, out) = (&a.model.model, &a.output);
+    if !a.onnx && out.extension().is_none_or(|e| e != "onnx") {
+        return Err(Failure::input(format!(
+            "{}: export as what? --onnx, or a name that ends in .onnx",
+            out.display()
+        )));
+    }
+    output::check(out)?;
+    if output::same_file(out, path) {
+        return Err(Failure::input(format!(
+            "-o {} would replace the model itself",
+            out.display()
+        )));
+    }
+    let graph = load::free(path, &load::shapes(&a.model.inputs)?, common)?;
+    let refused = |e| Failure::input(format!("{}: {e}", path.display()));
+    let mut model = export::export(&graph, a.opset).map_err(refused)?;
+    let weights = weights_of(out);
+    let location = weights.file_name().unwrap_or_default().to_string_lossy();
+    let separate = Separate::from(&mut model, &location, MAX_INLINE);
+    if let Some(separate) = &separate {
+        output::write(&weights, &separate.to_bytes())?;
+    }
+    let bytes = export::to_bytes(&model);
+    output::write(out, &bytes)?;
+    let opset = model.opset_import.first().map_or(0, |o| o.version);
+    let nodes = model.graph.as_ref().map_or(0, |g| g.node.len());
+    if common.json {
+        return line(
+            &serde_json::json!({
+                "model": path.display().to_string(), "output": out.display().to_string(), "opset": opset, "nodes": nodes,
+                "bytes": bytes.len(), "separate_weights": separate.map(|_| weights.display().to_string()),
+            })
+            .to_string(),
+        );
+    }
+    note(
+        common,
+        &format!(
+            "{}: {nodes} nodes of opset {opset}, {:.1} MB{}",
+            out.display(),
+            bytes.len() as f64 / 1e6,
+            separate.map_or(String::new(), |_| format!(
+                ", weights in {}",
+                weights.display()
+            )),
+        ),
+    );
+    Ok(())
+}
+
+/// The file of weights beside a model's.
+fn weights_of(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_os_string();
+    name.push(".data");
+    out.with_file_name(name)
+}
