@@ -30,10 +30,8 @@ impl Exporter {
                     node: id,
                     slot: slot as u32,
                 };
-                if !scope.places.contains_key(&v) {
-                    let name = self.unique(&output.name);
-                    scope.places.insert(v, name);
-                }
+                let place = scope.places.entry(v);
+                place.or_insert_with(|| self.unique(&output.name));
                 if output.ty.dtype == DType::BF16 {
                     self.require(BFLOAT16, "bfloat16");
                 }
