@@ -118,6 +118,36 @@ impl Loss {
         output: Value,
         targets: Value,
     ) -> Result<Value, TypeError> {
+        let elements = self.elements(graph, output, targets)?;
+        reduce(graph, OpKind::ReduceMean, elements, None)
+    }
+
+    /// Appends the loss of every sample: the mean over its elements, `[N]`.
+    ///
+    /// # Errors
+    /// If the types do not fit.
+    pub fn each(
+        &self,
+        graph: &mut Graph,
+        output: Value,
+        targets: Value,
+    ) -> Result<Value, TypeError> {
+        let elements = self.elements(graph, output, targets)?;
+        if graph.ty(elements).rank() < 2 {
+            return Ok(elements);
+        }
+        let flat = Attrs::from([("axis".to_string(), AttrValue::Int(1))]);
+        let rows = graph.op(OpKind::Flatten, &[elements], flat)?;
+        reduce(graph, OpKind::ReduceMean, rows, Some(1))
+    }
+
+    /// The losses whose mean is the loss: of `[N, ..]` where classes are scored, else of the output's shape.
+    fn elements(
+        &self,
+        graph: &mut Graph,
+        output: Value,
+        targets: Value,
+    ) -> Result<Value, TypeError> {
         let [z, y] = [0, 1].map(|k| Ex::arg(k, DType::F32));
         let error = &z - &y;
         let each = match self {
@@ -139,12 +169,11 @@ impl Loss {
                 error.abs().le(&error.lit(*delta)).select(&near, &far)
             }
         };
-        let each = map(graph, &each, &[output, targets])?;
-        reduce(graph, OpKind::ReduceMean, each, None)
+        map(graph, &each, &[output, targets])
     }
 }
 
-/// The mean negative log-likelihood of the labels, smoothed.
+/// The negative log-likelihoods of the labels, smoothed.
 fn cross_entropy(
     graph: &mut Graph,
     scores: Value,
@@ -159,8 +188,7 @@ fn cross_entropy(
         &(Ex::arg(0, DType::F32) * Ex::arg(1, DType::F32)).neg(),
         &[weight, log],
     )?;
-    let each = reduce(graph, OpKind::ReduceSum, product, Some(1))?;
-    reduce(graph, OpKind::ReduceMean, each, None)
+    reduce(graph, OpKind::ReduceSum, product, Some(1))
 }
 
 /// `1 - S + S/C` where the class is the label, else `S/C`.
@@ -198,8 +226,7 @@ fn focal(graph: &mut Graph, scores: Value, labels: Value, gamma: f64) -> Result<
     let log_arg = Ex::arg(0, DType::F32);
     let rest = log_arg.lit(1.0) - log_arg.exp();
     let each = (rest.max(&rest.lit(1e-12)).pow(&rest.lit(gamma)) * &log_arg).neg();
-    let each = map(graph, &each, &[picked])?;
-    reduce(graph, OpKind::ReduceMean, each, None)
+    map(graph, &each, &[picked])
 }
 
 fn kullback_leibler(graph: &mut Graph, scores: Value, targets: Value) -> Result<Value, TypeError> {
@@ -211,8 +238,7 @@ fn kullback_leibler(graph: &mut Graph, scores: Value, targets: Value) -> Result<
         .max(&y.lit(f64::from(f32::MIN_POSITIVE)))
         .unary(UnaryOp::Log);
     let each = map(graph, &(&y * &(own - log_arg)), &[targets, log])?;
-    let each = reduce(graph, OpKind::ReduceSum, each, Some(1))?;
-    reduce(graph, OpKind::ReduceMean, each, None)
+    reduce(graph, OpKind::ReduceSum, each, Some(1))
 }
 
 /// An elementwise node.

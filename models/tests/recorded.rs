@@ -57,6 +57,7 @@ fn run(optimizer: Optimizer, steps: usize) -> Vec<Vec<f64>> {
             l1: 0.0,
             l2: 0.0,
             clip: None,
+            weighted: false,
             batch: BATCH,
             seed: 0,
         },

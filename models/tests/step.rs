@@ -20,6 +20,7 @@ fn settings(loss: &str, optimizer: &str, batch: usize) -> Settings {
         l1: 0.0,
         l2: 0.0,
         clip: None,
+        weighted: false,
         batch,
         seed: 3,
     }

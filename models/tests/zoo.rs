@@ -87,6 +87,7 @@ fn networks_have_training_steps() {
             l1: training.l1,
             l2: training.l2,
             clip: training.clip,
+            weighted: false,
             batch: 2,
             seed: 0,
         };
