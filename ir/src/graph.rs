@@ -309,6 +309,16 @@ impl Graph {
         .into()
     }
 
+    /// Gives a constant another value of its type; whether `v` is a constant of that type.
+    pub fn set_constant(&mut self, v: Value, tensor: Tensor) -> bool {
+        if self.constant(v).is_none_or(|old| old.ty() != tensor.ty()) {
+            return false;
+        }
+        let place = self.place(v.node);
+        self.dag[place].kind = NodeKind::Constant(tensor);
+        true
+    }
+
     /// Types of the outputs an operator would have on these operands; refuses those too large for any memory.
     pub fn infer(
         &self,

@@ -117,6 +117,10 @@ trait Metric: std::fmt::Debug {
     /// NaN where nothing was counted yet.
     fn value(&self) -> f64;
     fn reset(&mut self);
+    /// What was counted so far, as numbers.
+    fn counted(&self) -> Vec<u64>;
+    /// Goes on from what another of its kind had [counted](Self::counted); false, and unchanged, where it makes no sense.
+    fn resume(&mut self, counted: &[u64]) -> bool;
 }
 
 /// Samples whose class is among the `k` highest scores.
@@ -163,6 +167,20 @@ impl Metric for TopK {
     fn reset(&mut self) {
         *self = TopK::new(self.k);
     }
+
+    fn counted(&self) -> Vec<u64> {
+        vec![self.hits, self.seen]
+    }
+
+    fn resume(&mut self, counted: &[u64]) -> bool {
+        let &[hits, seen] = counted else { return false };
+        *self = TopK {
+            k: self.k,
+            hits,
+            seen,
+        };
+        hits <= seen
+    }
 }
 
 /// A mean over the classes of a confusion matrix.
@@ -191,6 +209,15 @@ impl Metric for OfConfusion {
     fn reset(&mut self) {
         self.confusion = Confusion::new(self.confusion.classes());
     }
+
+    fn counted(&self) -> Vec<u64> {
+        self.confusion.counts().to_vec()
+    }
+
+    fn resume(&mut self, counted: &[u64]) -> bool {
+        let known = Confusion::from_counts(self.confusion.classes(), counted);
+        known.map(|known| self.confusion = known).is_some()
+    }
 }
 
 impl Metric for Auc {
@@ -204,6 +231,15 @@ impl Metric for Auc {
 
     fn reset(&mut self) {
         *self = Auc::default();
+    }
+
+    fn counted(&self) -> Vec<u64> {
+        self.kept()
+    }
+
+    fn resume(&mut self, counted: &[u64]) -> bool {
+        let known = Auc::from_kept(counted);
+        known.map(|known| *self = known).is_some()
     }
 }
 
@@ -242,6 +278,19 @@ impl Metrics {
         self.figures
             .iter()
             .map(|(name, figure)| (name.as_str(), figure.value()))
+    }
+
+    /// What every figure has counted so far, as numbers: with [`resume`](Self::resume) another run of the program goes on from there.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, Vec<u64>)> {
+        let figures = self.figures.iter();
+        figures.map(|(name, figure)| (name.as_str(), figure.counted()))
+    }
+
+    /// Goes on from what the figure of that name had counted; whether there is such a figure, and the numbers make sense to it.
+    pub fn resume(&mut self, name: &str, counted: &[u64]) -> bool {
+        let mut figures = self.figures.iter_mut();
+        let figure = figures.find(|(n, _)| n == name);
+        figure.is_some_and(|(_, figure)| figure.resume(counted))
     }
 
     /// Forgets what was counted.
@@ -349,6 +398,12 @@ mod tests {
             let found: Vec<u64> = one_by_one.values().map(|(_, v)| bits(v)).collect();
             let at_once: Vec<u64> = values(names, classes, &scores, &labels).into_iter().map(bits).collect();
             prop_assert_eq!(&found, &at_once);
+            let mut resumed = Metrics::parse(names, classes).unwrap();
+            for (name, counted) in one_by_one.counted() {
+                prop_assert!(resumed.resume(name, &counted));
+            }
+            let resumed: Vec<u64> = resumed.values().map(|(_, v)| bits(v)).collect();
+            prop_assert_eq!(&found, &resumed);
             one_by_one.reset();
             one_by_one.update(&scores, &labels).unwrap();
             let after_reset: Vec<u64> = one_by_one.values().map(|(_, v)| bits(v)).collect();

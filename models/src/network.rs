@@ -7,7 +7,11 @@ use crate::loss::Loss;
 use crate::optimizer::{Adam, Optimizer};
 use crate::schedule::Schedule;
 use crate::stopping::EarlyStopping;
-use cnnc_ir::Graph;
+use cnnc_ir::graph::Output;
+use cnnc_ir::text::{Style, print};
+use cnnc_ir::{Graph, NodeKind, Tensor, TensorType, Value, spelling};
+use std::collections::HashMap;
+use xxhash_rust::xxh3::Xxh3;
 
 /// A network, its parameters' values in place.
 #[derive(Clone, Debug)]
@@ -28,10 +32,98 @@ impl Network {
 
     /// Number of elements of the constant of that name.
     fn element_count(&self, name: &str) -> Option<usize> {
-        let mut nodes = self.graph.nodes();
-        let node = nodes.find(|n| n.outputs.iter().any(|o| o.name == name))?;
-        self.graph.constant(node.id.into()).map(|t| t.len())
+        self.constants()
+            .get(name)
+            .and_then(|&v| self.graph.constant(v))
+            .map(Tensor::len)
     }
+
+    /// The graph's constants by name.
+    fn constants(&self) -> HashMap<&str, Value> {
+        let constants = self
+            .graph
+            .nodes()
+            .filter(|n| matches!(n.kind, NodeKind::Constant(_)));
+        constants
+            .map(|n| (n.outputs[0].name.as_str(), n.id.into()))
+            .collect()
+    }
+
+    /// A hash of all that training does not change: the graph, and the constants that are not learnt.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = Xxh3::new();
+        hasher.update(print(&self.graph, Style::Brief).as_bytes());
+        for node in self.graph.nodes() {
+            let is_learnt = |o: &Output| self.parameters.iter().any(|p| p.name == o.name);
+            if let NodeKind::Constant(tensor) = &node.kind
+                && !node.outputs.iter().any(is_learnt)
+            {
+                hasher.update(tensor.bytes());
+            }
+        }
+        hasher.digest()
+    }
+
+    /// The parameters' values, in the order of the description.
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        let constants = self.constants();
+        let value = |p: &Parameter| {
+            let tensor = self.graph.constant(*constants.get(p.name.as_str())?)?;
+            Some((p.name.clone(), tensor.clone()))
+        };
+        self.parameters.iter().filter_map(value).collect()
+    }
+
+    /// Gives parameters other values; those not named keep theirs.
+    ///
+    /// # Errors
+    /// If a name is no parameter's, or a tensor has not its type.
+    pub fn set_weights<'a>(
+        &mut self,
+        weights: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+    ) -> Result<(), WeightError> {
+        let constants = self.constants();
+        let mut found = Vec::new();
+        for (name, tensor) in weights {
+            let is_parameter = self.parameters.iter().any(|p| p.name == name);
+            let Some(&constant) = constants.get(name).filter(|_| is_parameter) else {
+                let known = self.parameters.iter().map(|p| p.name.as_str());
+                return Err(WeightError::Unknown {
+                    hint: spelling::hint(name, known),
+                    name: name.to_string(),
+                });
+            };
+            let expected = self.graph.ty(constant);
+            if *expected != tensor.ty() {
+                return Err(WeightError::Type {
+                    name: name.to_string(),
+                    expected: expected.clone(),
+                    found: tensor.ty(),
+                });
+            }
+            found.push((constant, tensor));
+        }
+        for (constant, tensor) in found {
+            self.graph.set_constant(constant, tensor.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Why a network does not take weights.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightError {
+    #[error("the network has no parameter '{name}'{hint}")]
+    Unknown { name: String, hint: String },
+    #[error("parameter '{name}' is {expected}, not {found}")]
+    Type {
+        name: String,
+        expected: TensorType,
+        found: TensorType,
+    },
+    #[error("parameter '{name}', {expected}, is missing")]
+    Missing { name: String, expected: TensorType },
 }
 
 /// A constant of the graph that training changes.

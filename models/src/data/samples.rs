@@ -3,6 +3,7 @@
 use super::error::DataError;
 use crate::random::Random;
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
 
 /// The brightness of images, one after the other, each in planes (channel, row, column).
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,22 @@ impl Samples {
             }
             Pixels::F32(p) => out.copy_from_slice(&p[range]),
         }
+    }
+
+    /// A hash of shape, pixels and labels: equal samples have equal ones.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = Xxh3::new();
+        self.shape
+            .iter()
+            .for_each(|d| hasher.update(&(*d as u64).to_le_bytes()));
+        match &self.pixels {
+            Pixels::U8(p) => hasher.update(p),
+            Pixels::F32(p) => p.iter().for_each(|v| hasher.update(&v.to_le_bytes())),
+        }
+        self.labels
+            .iter()
+            .for_each(|l| hasher.update(&l.to_le_bytes()));
+        hasher.digest()
     }
 
     /// The samples at these indices, in this order.

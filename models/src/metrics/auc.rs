@@ -19,6 +19,32 @@ impl Auc {
         self.labels.extend_from_slice(scores.labels);
     }
 
+    /// All that is kept, as numbers: scores a sample, samples, labels, bits of the scores.
+    pub(super) fn kept(&self) -> Vec<u64> {
+        let scores = self.scores.iter().map(|s| u64::from(s.to_bits()));
+        [self.columns as u64, self.labels.len() as u64]
+            .into_iter()
+            .chain(self.labels.iter().map(|&l| u64::from(l)))
+            .chain(scores)
+            .collect()
+    }
+
+    /// The inverse of [`kept`](Self::kept).
+    pub(super) fn from_kept(kept: &[u64]) -> Option<Auc> {
+        let (&[columns, samples], rest) = kept.split_first_chunk()?;
+        let (labels, scores) = rest.split_at_checked(usize::try_from(samples).ok()?)?;
+        let small = |values: &[u64]| -> Option<Vec<u32>> {
+            values.iter().map(|&v| u32::try_from(v).ok()).collect()
+        };
+        let columns = usize::try_from(columns).ok()?;
+        let fits = labels.len().checked_mul(columns) == Some(scores.len());
+        fits.then_some(Auc {
+            columns,
+            scores: small(scores)?.into_iter().map(f32::from_bits).collect(),
+            labels: small(labels)?,
+        })
+    }
+
     /// Mean over the classes that some samples are of and some are not; for two classes that of class 1. NaN where there are no such classes.
     pub fn value(&self) -> f64 {
         let areas: Vec<f64> = match self.columns {

@@ -18,8 +18,21 @@ impl Confusion {
         }
     }
 
+    /// A matrix with these counts, row by row; `None` where they are not classes times classes.
+    pub fn from_counts(classes: usize, counts: &[u64]) -> Option<Confusion> {
+        (counts.len() == classes * classes).then(|| Confusion {
+            classes,
+            counts: counts.to_vec(),
+        })
+    }
+
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// Row by row.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
     }
 
     /// Counts a batch. Samples of classes that the matrix lacks do not count.

@@ -22,6 +22,20 @@ impl Mean {
         self.count += count as u64;
     }
 
+    /// All there is to remember, as numbers.
+    pub fn counted(&self) -> [u64; 3] {
+        [self.sum.to_bits(), self.lost.to_bits(), self.count]
+    }
+
+    /// The mean that had [counted](Self::counted) these.
+    pub fn resumed([sum, lost, count]: [u64; 3]) -> Mean {
+        Mean {
+            sum: f64::from_bits(sum),
+            lost: f64::from_bits(lost),
+            count,
+        }
+    }
+
     /// NaN where nothing was counted.
     pub fn value(&self) -> f64 {
         (self.sum + self.lost) / self.count as f64
@@ -39,6 +53,7 @@ mod tests {
         mean.update(1.0, 3);
         mean.update(5.0, 1);
         assert_eq!(mean.value(), 2.0);
+        assert_eq!(Mean::resumed(mean.counted()), mean);
     }
 
     #[test]
