@@ -1,24 +1,35 @@
-//! Training: a step's graph compiled with its states bound to the session's memory, and driven step by step.
+//! Training: a step's graph compiled with its states bound to the session's memory, and driven over a data set.
+//!
+//! | module | has |
+//! |---|---|
+//! | here | a step compiled, and [`Trainer`], the session that takes it |
+//! | [`classifier`] | a network as something that tells classes of pictures: where samples enter, what comes out |
+//! | [`judge`] | a network judged on samples with the parameters of the moment |
+//! | [`fit`] | the loop: batches, steps, validation, early stopping |
+//! | `feed` | batches made on a thread of their own |
+//! | `resume` | from a run to its checkpoint and back |
+//! | `fault` | which value was the first that is no number |
+//!
+//! The same network, data and settings give the same bits, with any number of threads and any number of interruptions.
 
-use crate::compile::{CompileError, CompileOptions, Compiled, StateNames, compile};
+pub mod classifier;
+mod error;
+mod fault;
+mod feed;
+pub mod fit;
+pub mod judge;
+pub mod observer;
+mod resume;
+mod scores;
+
+pub use error::TrainError;
+
+use crate::compile::{CompileOptions, Compiled, StateNames, compile};
 use crate::emit;
+use cnnc_ir::Tensor;
 use cnnc_models::network::{Network, Training};
-use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, State, StepError};
+use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, State, Step};
 use cnnc_runtime::{RunError, Session, TensorView};
-use thiserror::Error;
-
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    #[error(transparent)]
-    Step(#[from] StepError),
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    #[error(transparent)]
-    Run(#[from] RunError),
-    #[error("state '{name}': its first value does not fit it")]
-    State { name: String },
-}
 
 /// What a network's training section asks of a step.
 pub fn settings(training: &Training, batch: usize, seed: u32) -> Settings {
@@ -28,6 +39,7 @@ pub fn settings(training: &Training, batch: usize, seed: u32) -> Settings {
         l1: training.l1,
         l2: training.l2,
         clip: training.clip,
+        weighted: false,
         batch,
         seed,
     }
@@ -51,6 +63,16 @@ pub fn compiled_step(
     options: &CompileOptions,
 ) -> Result<CompiledStep, TrainError> {
     let step = step::step(network, settings)?;
+    let (compiled, states) = compiled(step, options)?;
+    Ok(CompiledStep {
+        compiled,
+        states,
+        rate: settings.optimizer.rate(),
+    })
+}
+
+/// Compiles a graph with its states bound.
+fn compiled(step: Step, options: &CompileOptions) -> Result<(Compiled, Vec<State>), TrainError> {
     let names = step.states.iter().map(|state| StateNames {
         input: state.name.clone(),
         output: state.next.clone(),
@@ -59,17 +81,37 @@ pub fn compiled_step(
         states: names.collect(),
         ..options.clone()
     };
-    Ok(CompiledStep {
-        compiled: compile(step.graph, &options)?,
-        states: step.states,
-        rate: settings.optimizer.rate(),
-    })
+    Ok((compile(step.graph, &options)?, step.states))
+}
+
+/// A session whose states have their first values.
+fn session(compiled: Compiled, states: &[State], threads: usize) -> Result<Session, TrainError> {
+    let mut session = compiled.model()?.session(threads)?;
+    for state in states {
+        set_state(&mut session, &state.name, &state.initial)?;
+    }
+    Ok(session)
+}
+
+fn set_state(session: &mut Session, name: &str, value: &Tensor) -> Result<(), TrainError> {
+    Ok(session.set_state(name, view(name, value)?)?)
+}
+
+fn set_input(session: &mut Session, name: &str, value: &Tensor) -> Result<(), TrainError> {
+    Ok(session.set_input(name, view(name, value)?)?)
+}
+
+fn view<'a>(name: &str, value: &'a Tensor) -> Result<TensorView<'a>, TrainError> {
+    let view = TensorView::from_bytes(emit::dtype(value.dtype()), value.shape(), value.bytes());
+    view.ok_or_else(|| TrainError::State { name: name.into() })
 }
 
 /// A session that learns.
 pub struct Trainer {
     session: Session,
     states: Vec<State>,
+    /// Whether the step asks for the rate and for its number.
+    asks: [bool; 2],
 }
 
 impl Trainer {
@@ -78,25 +120,44 @@ impl Trainer {
     /// # Errors
     /// If code cannot be generated, or the system has no memory.
     pub fn new(step: CompiledStep, threads: usize) -> Result<Trainer, TrainError> {
-        let session = step.compiled.model()?.session(threads)?;
-        let mut trainer = Trainer {
+        let session = session(step.compiled, &step.states, threads)?;
+        let inputs = &session.model().program().inputs;
+        let asks = [RATE, STEP].map(|name| inputs.iter().any(|p| p.name == name));
+        Ok(Trainer {
             session,
             states: step.states,
-        };
-        for state in &trainer.states {
-            let t = &state.initial;
-            let view = TensorView::from_bytes(emit::dtype(t.dtype()), t.shape(), t.bytes());
-            let view = view.ok_or_else(|| TrainError::State {
-                name: state.name.clone(),
-            })?;
-            trainer.session.set_state(&state.name, view)?;
-        }
-        Ok(trainer)
+            asks,
+        })
     }
 
     /// What a step remembers.
     pub fn states(&self) -> &[State] {
         &self.states
+    }
+
+    /// What a step remembers, as it is now, in the order of [`states`](Self::states).
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn values(&self) -> Result<Vec<(String, Tensor)>, TrainError> {
+        let value = |state: &State| {
+            let fetched = self.session.fetch_state(&state.name)?;
+            let bytes = bytes::Bytes::copy_from_slice(fetched.bytes());
+            let tensor = Tensor::new(state.initial.dtype(), fetched.dims().to_vec(), bytes);
+            let tensor = tensor.ok_or_else(|| TrainError::State {
+                name: state.name.clone(),
+            })?;
+            Ok((state.name.clone(), tensor))
+        };
+        self.states.iter().map(value).collect()
+    }
+
+    /// Gives a state another value.
+    ///
+    /// # Errors
+    /// If there is no such state, or the value is of another type.
+    pub fn set(&mut self, name: &str, value: &Tensor) -> Result<(), TrainError> {
+        set_state(&mut self.session, name, value)
     }
 
     pub fn session(&mut self) -> &mut Session {
@@ -113,15 +174,9 @@ impl Trainer {
     /// # Errors
     /// As of [`Session::run`].
     pub fn step(&mut self, rate: f64, number: u64) -> Result<f32, RunError> {
-        for (name, value) in [(RATE, rate as f32), (STEP, number as f32)] {
-            let used = self
-                .session
-                .model()
-                .program()
-                .inputs
-                .iter()
-                .any(|p| p.name == name);
-            if used {
+        let scalars = [(RATE, rate as f32), (STEP, number as f32)];
+        for ((name, value), asks) in scalars.into_iter().zip(self.asks) {
+            if asks {
                 self.session.input_mut::<f32>(name)?.copy_from(&[value])?;
             }
         }
