@@ -22,17 +22,18 @@ impl Sweep {
             .map(|(k, d)| Ex::arg(k, *d))
             .collect();
         let dy_dtype = self.graph().ty(task.dy).dtype;
-        let dy = Ex::arg(operands.len(), dy_dtype);
+        let [dy, y] = [0, 1].map(|k| Ex::arg(operands.len() + k, dy_dtype));
+        // A half type rounds the result when it is stored.
+        let y = (expr.dtype() == dy_dtype).then_some(&y);
+        let all: Vec<Value> = [&operands[..], &[task.dy, task.id.into()]].concat();
         let mut shares = Vec::new();
         for &k in &task.wanted {
-            let product = match derivative(expr, &args, k) {
+            let product = match derivative(expr, &args, k, y) {
                 Slope::Zero => continue,
                 Slope::One if dtypes[k] == dy_dtype => task.dy,
                 slope => {
                     let slope = slope.times(&dy.cast(args[k].dtype()));
                     let slope = slope.value(args[k].dtype()).cast(dtypes[k].compute());
-                    let mut all = operands.clone();
-                    all.push(task.dy);
                     self.map_of(&slope, &all, dtypes[k])?
                 }
             };

@@ -54,10 +54,12 @@ impl Slope {
     }
 }
 
-/// The derivative of `expr` by argument `by`, in the arguments `args`.
-pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize) -> Slope {
+/// The derivative of `expr` by argument `by`, in the arguments `args` and, where the value of the whole expression is at hand and
+/// serves, in that `result`: what came before it then need not be kept.
+pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize, result: Option<&Ex>) -> Slope {
     let mut done: Vec<(Ex, Slope)> = Vec::with_capacity(expr.insts.len());
-    for inst in &expr.insts {
+    for (number, inst) in expr.insts.iter().enumerate() {
+        let kept = result.filter(|_| number + 1 == expr.insts.len());
         let value = |i: u32| done[i as usize].0.clone();
         let slope = |i: u32| done[i as usize].1.clone();
         let dtype = inst.dtype;
@@ -74,14 +76,16 @@ pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize) -> Slope {
             ExprOp::Lit(Literal::Int(v)) => (Ex::int(dtype, v), Slope::Zero),
             ExprOp::Index(axis) => (Ex::index(axis as usize), Slope::Zero),
             ExprOp::Unary(op, a) => {
-                let y = value(a).unary(op);
+                let y = kept.cloned().unwrap_or_else(|| value(a).unary(op));
                 let by_operand = unary(op, &value(a), &y);
                 let own = by_operand.map_or(Slope::Zero, |factor| slope(a).times(&factor));
                 (y, own)
             }
             ExprOp::Binary(op, a, b) => {
-                let y = value(a).binary(op, &value(b));
-                let own = binary(op, [&value(a), &value(b), &y], [&slope(a), &slope(b)]);
+                let (a, b, by) = (value(a), value(b), [&slope(a), &slope(b)]);
+                let y = kept.cloned().unwrap_or_else(|| a.binary(op, &b));
+                let extremes = kept.map_or([&a, &b], |y| [y, y]);
+                let own = binary(op, [&a, &b, &y], extremes, by);
                 (y, own)
             }
             ExprOp::Select(c, a, b) => {
@@ -138,8 +142,14 @@ fn unary(op: UnaryOp, x: &Ex, y: &Ex) -> Option<Ex> {
     })
 }
 
-/// The derivative of `y = op(a, b)` from those of its operands.
-fn binary(op: BinaryOp, [a, b, y]: [&Ex; 3], [by_a, by_b]: [&Slope; 2]) -> Slope {
+/// The derivative of `y = op(a, b)` from those of its operands. `won_a` and `won_b` are what an extreme is where that operand won: the
+/// operand, or the result.
+fn binary(
+    op: BinaryOp,
+    [a, b, y]: [&Ex; 3],
+    [won_a, won_b]: [&Ex; 2],
+    [by_a, by_b]: [&Slope; 2],
+) -> Slope {
     if !y.dtype().is_float() || by_a.is_zero() && by_b.is_zero() {
         return Slope::Zero;
     }
@@ -160,13 +170,13 @@ fn binary(op: BinaryOp, [a, b, y]: [&Ex; 3], [by_a, by_b]: [&Slope; 2]) -> Slope
             by_a.times(&by_base)
                 .plus(&by_b.times(&(y * &a.log())), dtype)
         }
-        BinaryOp::Max => extreme(&b.lt(a), &a.lt(b), &b.le(a), [by_a, by_b], dtype),
-        BinaryOp::Min => extreme(&a.lt(b), &b.lt(a), &a.le(b), [by_a, by_b], dtype),
+        BinaryOp::Max => extreme(&b.lt(won_a), &a.lt(won_b), &b.le(a), [by_a, by_b], dtype),
+        BinaryOp::Min => extreme(&won_a.lt(b), &won_b.lt(a), &a.le(b), [by_a, by_b], dtype),
         _ => Slope::Zero,
     }
 }
 
-/// The slope of the operand that wins: `a` or `b` for certain, or `a` where both are equal.
+/// The slope of the operand that wins: `a` or `b` for certain, which the result tells, or `a` where both are equal.
 fn extreme(a: &Ex, b: &Ex, a_or_equal: &Ex, [by_a, by_b]: [&Slope; 2], dtype: DType) -> Slope {
     match (by_a.is_zero(), by_b.is_zero()) {
         (false, true) => by_a.or(a, &Slope::Zero, dtype),
@@ -182,7 +192,22 @@ mod tests {
     fn of(f: impl Fn(&Ex) -> Ex) -> ScalarExpr {
         let x = Ex::arg(0, DType::F32);
         let expr = f(&x).finish();
-        derivative(&expr, &[x], 0).value(DType::F32).finish()
+        derivative(&expr, &[x], 0, None).value(DType::F32).finish()
+    }
+
+    fn of_result(f: impl Fn(&Ex) -> Ex) -> ScalarExpr {
+        let [x, y] = [0, 1].map(|k| Ex::arg(k, DType::F32));
+        let expr = f(&x).finish();
+        derivative(&expr, &[x], 0, Some(&y))
+            .value(DType::F32)
+            .finish()
+    }
+
+    #[test]
+    fn results_serve_where_they_tell_the_derivative() {
+        insta::assert_snapshot!(of_result(|x| x.max(&x.lit(0.0))), @"lit 0.0:f32; arg 1:f32; lt %0 %1:bool; lit 1.0:f32; select %2 %3 %0:f32");
+        insta::assert_snapshot!(of_result(|x| x.exp()), @"arg 1:f32");
+        insta::assert_snapshot!(of_result(|x| x.tanh()), @"lit 1.0:f32; arg 1:f32; mul %1 %1:f32; sub %0 %2:f32");
     }
 
     #[test]

@@ -45,12 +45,12 @@ impl Sweep {
         let mut slope = given.clone();
         if let Some(finish) = &reduce.finish {
             let args = [sum, element.lit(count as f64)];
-            slope = derivative(finish, &args, 0)
+            slope = derivative(finish, &args, 0, None)
                 .times(&slope)
                 .value(slope.dtype());
         }
         if let Some(map) = &reduce.map {
-            slope = derivative(map, std::slice::from_ref(&element), 0)
+            slope = derivative(map, std::slice::from_ref(&element), 0, None)
                 .times(&slope)
                 .value(slope.dtype());
         }
