@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: control flow, and recomputation of what takes much memory to keep.
 
+mod batch_normalization;
 mod contract;
 mod elementwise;
 pub mod expr;
@@ -197,7 +198,10 @@ impl Sweep {
             let active = self.active(of, &wrt);
             let order = self.graph().order();
             let composed = order.into_iter().filter(|id| active.contains(id));
-            let has_rule = |id: &NodeId| self.graph().node(*id).op().is_some_and(softmax::covers);
+            let has_rule = |id: &NodeId| {
+                let op = self.graph().node(*id).op();
+                op.is_some_and(|op| softmax::covers(op) || batch_normalization::covers(op))
+            };
             let composed = composed.filter(|id| !has_rule(id));
             let composed = composed.filter_map(|id| match self.graph().semantics(id) {
                 Ok(Semantics::Compose(body)) => Some((id, body)),
@@ -284,11 +288,15 @@ impl Sweep {
         if softmax::covers(&op) {
             return self.softmax(task, &op);
         }
+        if batch_normalization::covers(&op) {
+            return self.batch_normalization(task, &op);
+        }
         match self.graph().semantics(task.id)? {
             Semantics::Elementwise(expr) => self.elementwise(task, &expr),
             Semantics::Reduce(reduce) => self.reduce(task, &reduce),
             Semantics::Contract(contract) => self.contract(task, &contract),
             Semantics::Window(window) => self.window(task, &window),
+            Semantics::WindowGradient(_) => Err("a pool's gradient has no gradient itself".into()),
             Semantics::Movement(movement) => self.movement(task, &movement),
             Semantics::Index(index) => self.index(task, &index),
             Semantics::Control(_) => Err("control flow has no gradient".into()),

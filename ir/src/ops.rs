@@ -15,7 +15,7 @@ mod integer_product;
 mod interpolation;
 mod looping;
 mod loss;
-mod normalization;
+pub(crate) mod normalization;
 mod optimizer;
 mod pooling;
 mod q_linear;

@@ -7,9 +7,12 @@
 use crate::attrs::{AttrKind, AttrValue};
 use crate::class::Semantics;
 use crate::compose::Composer;
+use crate::expr::Ex;
 use crate::graph::Value;
 use crate::ops::OpKind::*;
-use crate::ops::normalization::{affine, check_channels, deviation, moments, operand, per_channel};
+use crate::ops::normalization::{
+    affine, batch_axes, batch_moments, check_channels, deviation, operand, per_channel,
+};
 use crate::schema::{Attr, Cx, Input, OpDef, Output, Preset, TypeError, sets};
 
 pub static DEF: OpDef =
@@ -85,16 +88,17 @@ fn training(cx: &Cx) -> Result<Semantics, TypeError> {
     let rank = cx.rank(0)?;
     let mut c = Composer::new(cx);
     let [x, scale, bias, mean, variance] = operands(&mut c, cx)?;
-    let axes: Vec<i64> = (0..rank as i64).filter(|&a| a != 1).collect();
-    let batch = moments(&mut c, x, &axes)?;
-    let deviation = deviation(&mut c, cx, batch.variance)?;
-    let normal = c.op(Div, &[batch.centred, deviation])?;
+    let [batch_mean, batch_variance] = batch_moments(&mut c, x)?;
+    let deviation = deviation(&mut c, cx, batch_variance)?;
     let scale = per_channel(&mut c, scale, rank)?;
     let bias = per_channel(&mut c, bias, rank)?;
-    let y = affine(&mut c, normal, scale, Some(bias))?;
+    let factor = c.op(Div, &[scale, deviation])?;
+    let [x_arg, mean_arg, factor_arg, bias_arg] = [0, 1, 2, 3].map(|k| Ex::arg(k, c.ty(x).dtype));
+    let y = (x_arg - mean_arg) * factor_arg + bias_arg;
+    let y = c.map(&y, &[x, batch_mean, factor, bias])?;
     let mut outputs = vec![c.cast(y, cx.dtype(0)?)?];
-    for (old, new) in [(mean, batch.mean), (variance, batch.variance)] {
-        let axes = c.ints(&axes);
+    for (old, new) in [(mean, batch_mean), (variance, batch_variance)] {
+        let axes = c.ints(&batch_axes(rank));
         let new = c.op(Squeeze, &[new, axes])?;
         let moved = blend(&mut c, old, new, cx.float("momentum")?)?;
         outputs.push(c.cast(moved, cx.dtype(3)?)?);

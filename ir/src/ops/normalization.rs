@@ -3,6 +3,7 @@
 //! Half types are widened once at the start and rounded once at the end, so that no statistic is rounded on the way.
 
 use crate::compose::Composer;
+use crate::expr::Ex;
 use crate::graph::Value;
 use crate::ops::OpKind::*;
 use crate::schema::{Cx, TypeError};
@@ -34,9 +35,30 @@ pub fn moments(c: &mut Composer, x: Value, axes: &[i64]) -> Result<Moments, Type
     })
 }
 
+/// Mean and variance of every channel over the batch; what is large is read, not kept: `x - mean` is computed again by whoever needs it.
+pub fn batch_moments(c: &mut Composer, x: Value) -> Result<[Value; 2], TypeError> {
+    let axes = batch_axes(c.ty(x).rank());
+    let mean = c.reduce(ReduceMean, x, &axes, true)?;
+    let [element, center] = [0, 1].map(|k| Ex::arg(k, c.ty(x).dtype));
+    let centred = element - center;
+    let square = c.map(&(&centred * &centred), &[x, mean])?;
+    let variance = c.reduce(ReduceMean, square, &axes, true)?;
+    Ok([mean, variance])
+}
+
+/// All axes of `[N,C,d..]` but the channels'.
+pub fn batch_axes(rank: usize) -> Vec<i64> {
+    (0..rank as i64).filter(|&axis| axis != 1).collect()
+}
+
 /// `sqrt(variance + epsilon)`, epsilon from the attribute.
 pub fn deviation(c: &mut Composer, cx: &Cx, variance: Value) -> Result<Value, TypeError> {
-    let epsilon = c.scalar(c.ty(variance).dtype, cx.float("epsilon")?);
+    deviation_of(c, cx.float("epsilon")?, variance)
+}
+
+/// `sqrt(variance + epsilon)`.
+pub fn deviation_of(c: &mut Composer, epsilon: f64, variance: Value) -> Result<Value, TypeError> {
+    let epsilon = c.scalar(c.ty(variance).dtype, epsilon);
     let shifted = c.op(Add, &[variance, epsilon])?;
     c.op(Sqrt, &[shifted])
 }
