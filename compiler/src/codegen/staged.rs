@@ -33,8 +33,8 @@ const CALL: i64 = 1 + 3 * POINTERS as i64;
 /// Words of a round: first call, number of calls, repetitions.
 const ROUND: i64 = 3;
 
-/// Words of a strip: first round, number of rounds, offsets of input and output.
-const STRIP: i64 = 4;
+/// Words of a strip: first round, number of rounds, offsets of input, weights and output.
+const STRIP: i64 = 5;
 
 /// Defines the table of a plan's calls and strips.
 pub(super) fn define_table<M: Module>(
@@ -66,10 +66,11 @@ pub(super) fn define_table<M: Module>(
         first,
         count,
         input,
+        weights,
         output,
     } in &staged.plan.strips
     {
-        words.extend([i64::from(first), i64::from(count), input, output]);
+        words.extend([i64::from(first), i64::from(count), input, weights, output]);
     }
     define_words(module, &words, step)
 }
@@ -180,12 +181,14 @@ impl Emitter<'_> {
     }
 
     fn strip(&mut self, strip: Value, operands: [Value; POINTERS]) {
-        let [first, count, input, output] = std::array::from_fn(|k| self.word(strip, k as i64));
-        let [x, weights, y, bias, residual] = operands;
-        let x = self.builder.ins().iadd(x, input);
-        let [y, residual] = [y, residual].map(|p| self.builder.ins().iadd(p, output));
+        let [first, count, input, weights, output] =
+            std::array::from_fn(|k| self.word(strip, k as i64));
+        let [x, w, y, bias, residual] = operands;
+        let mut moved = |p: Value, by: Value| self.builder.ins().iadd(p, by);
+        let (x, w) = (moved(x, input), moved(w, weights));
+        let (y, residual) = (moved(y, output), moved(residual, output));
         let rounds = self.open_range(first, count);
-        self.round(rounds.index, [x, weights, y, bias, residual]);
+        self.round(rounds.index, [x, w, y, bias, residual]);
         self.close(rounds);
     }
 

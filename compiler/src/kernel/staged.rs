@@ -38,6 +38,7 @@ pub struct Strip {
     pub first: u32,
     pub count: u32,
     pub input: i64,
+    pub weights: i64,
     /// Also of the residual.
     pub output: i64,
 }
@@ -123,8 +124,18 @@ impl StagedBuilder {
         index
     }
 
-    /// Appends a strip for each of the offsets `[input, output]`, all with the same program.
+    /// Appends a strip for each of the offsets `[input, output]`, all with the same program and weights.
     pub fn strips(&mut self, program: Vec<Repeated>, offsets: impl IntoIterator<Item = [i64; 2]>) {
+        let same_weights = |[input, output]: [i64; 2]| [input, 0, output];
+        self.strips_with_weights(program, offsets.into_iter().map(same_weights));
+    }
+
+    /// Appends a strip for each of the offsets `[input, weights, output]`, all with the same program.
+    pub fn strips_with_weights(
+        &mut self,
+        program: Vec<Repeated>,
+        offsets: impl IntoIterator<Item = [i64; 3]>,
+    ) {
         let StagedPlan {
             calls,
             rounds,
@@ -144,10 +155,11 @@ impl StagedBuilder {
             }
             first
         });
-        strips.extend(offsets.into_iter().map(|[input, output]| Strip {
+        strips.extend(offsets.into_iter().map(|[input, weights, output]| Strip {
             first,
             count,
             input,
+            weights,
             output,
         }));
     }
