@@ -18,6 +18,7 @@ mod staged;
 
 use crate::kernel::nest::Nest;
 use crate::kernel::tile::transform::Transform;
+use crate::kernel::tile::unpool::Unpool;
 use crate::kernel::tile::{self, Microkernel, Target, Tile, TileCode, TileError};
 use crate::select::{Staged, Tiled};
 use cnnc_runtime::CpuLevel;
@@ -145,6 +146,7 @@ fn declare_steps<'a, M: Module>(
 enum Kernel<'a> {
     Tile(&'a Tile),
     Transform(&'a Transform),
+    Unpool(&'a Unpool),
 }
 
 impl<'a> From<&'a Microkernel> for Kernel<'a> {
@@ -152,6 +154,7 @@ impl<'a> From<&'a Microkernel> for Kernel<'a> {
         match kernel {
             Microkernel::Tile(tile) => Kernel::Tile(tile),
             Microkernel::Transform(transform) => Kernel::Transform(transform),
+            Microkernel::Unpool(unpool) => Kernel::Unpool(unpool),
         }
     }
 }
@@ -161,6 +164,7 @@ impl Kernel<'_> {
         match self {
             Kernel::Tile(tile) => tile::assemble(tile, target),
             Kernel::Transform(transform) => tile::assemble_transform(transform, target),
+            Kernel::Unpool(unpool) => tile::assemble_unpool(unpool, target),
         }
     }
 }

@@ -25,4 +25,5 @@ pub mod reduction;
 pub mod staged;
 pub mod tile;
 pub mod transposed;
+pub mod unpool;
 pub mod winograd;

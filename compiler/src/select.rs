@@ -20,6 +20,7 @@ mod portable;
 mod scale;
 mod text;
 mod transposed;
+mod unpool;
 mod winograd;
 mod workspace;
 

@@ -12,6 +12,10 @@ pub enum Semantics {
     Reduce(Reduce),
     Contract(Contract),
     Window(Window),
+    /// What maximum pooling passes back. Operands: `x` and the gradient of the pooled values; the result has the shape of x:
+    /// `dx[i] = sum of dy[o]` over the windows o that i wins. A window is won by the first of its elements that no later one exceeds, so
+    /// by a NaN only where it comes first.
+    WindowGradient(Window),
     Movement(Movement),
     /// Addressing that depends on data, sorting, recurrences: one named routine each.
     Index(Index),

@@ -11,6 +11,7 @@ mod copy;
 mod cumulative;
 mod det;
 mod gather;
+mod max_pool_gradient;
 mod max_unpool;
 mod non_max_suppression;
 mod non_zero;
@@ -31,6 +32,7 @@ pub use copy::Copy;
 pub use cumulative::Cumulative;
 pub use det::Det;
 pub use gather::{Gather, GatherElements, GatherNd};
+pub use max_pool_gradient::MaxPoolGradient;
 pub use max_unpool::MaxUnpool;
 pub use non_max_suppression::NonMaxSuppression;
 pub use non_zero::NonZero;
@@ -100,6 +102,7 @@ kernels! {
     17 => Det,
     18 => ReverseSequence,
     19 => MaxUnpool,
+    20 => MaxPoolGradient,
 }
 
 /// An index counted from the front, or from the back where negative; `position` says which one it is, for the message.

@@ -2,8 +2,8 @@
 
 use cnnc_runtime::portable::{
     Activation, ActivationKind, Compress, Concat, Copy, Cumulative, Det, Direction, GatherElements,
-    GatherNd, Gru, Lstm, MaxUnpool, NonMaxSuppression, NonZero, Reduction, ReverseSequence, Rnn,
-    RoiAlign, RoiPooling, ScatterElements, ScatterNd, TopK, Unique,
+    GatherNd, Gru, Lstm, MaxPoolGradient, MaxUnpool, NonMaxSuppression, NonZero, Reduction,
+    ReverseSequence, Rnn, RoiAlign, RoiPooling, ScatterElements, ScatterNd, TopK, Unique,
 };
 use cnnc_runtime::{
     Code, CpuLevel, DType, Element, Extent, ExtentSlot, Location, Model, Operand, Port, Portable,
@@ -322,6 +322,21 @@ fn max_unpool_places_values_in_a_larger_output() {
         index_shape: vec![1, 1, 4, 4],
     };
     insta::assert_snapshot!(show(kernel, &[data, indices], &[(DType::F32, &[1, 1, 5, 5])]), @"[1, 1, 5, 5] [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]");
+}
+
+#[test]
+fn pools_pass_gradients_to_the_first_greatest() {
+    let x = f32s(&[1, 1, 1, 5], &[1., 3., 3., 2., 3.]);
+    let kernel = MaxPoolGradient {
+        kernel: vec![1, 3],
+        strides: vec![1, 2],
+        dilations: vec![1, 1],
+        pads: vec![0, 1],
+    };
+    let dy = f32s(&[1, 1, 1, 3], &[10., 20., 30.]);
+    insta::assert_snapshot!(show(kernel.clone(), &[x.clone(), dy], &[(DType::F32, &[1, 1, 1, 5])]), @"[1, 1, 1, 5] [0.0, 30.0, 0.0, 0.0, 30.0]");
+    let dy = f32s(&[1, 2, 1, 3], &[0.; 6]);
+    insta::assert_snapshot!(show(kernel, &[x, dy], &[(DType::F32, &[1, 1, 1, 5])]), @"step 'MaxPoolGradient': the gradient has shape [1, 2, 1, 3], expected [1, 1] first");
 }
 
 #[test]

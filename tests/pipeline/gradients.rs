@@ -38,6 +38,19 @@ const NETWORKS: &[&str] = &[
          %loss = ReduceSum(%z) {keepdims=0}
          return "loss" = %loss
        }"#,
+    // Pools whose windows overlap, are clipped, leave elements out, and a batch normalisation between them.
+    r#"graph "pools" (%x: f32[3,20,13,12], %s: f32[20], %b: f32[20], %w: f32[20,20,3,3], %k: f32[3,20,3,3]) {
+         %m = const f32[20] base64"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+         %c = Conv(%x, %w) {pads=[1, 1, 1, 1]}
+         %p = MaxPool(%c) {kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}
+         %n, %rm, %rv = BatchNormalization(%p, %s, %b, %m, %m) {training_mode=1}
+         %r = Relu(%n)
+         %d = Conv(%r, %w) {pads=[1, 1, 1, 1]}
+         %q = MaxPool(%d) {kernel_shape=[2, 1], strides=[2, 2]}
+         %z = Mul(%q, %k)
+         %loss = ReduceSum(%z) {keepdims=0}
+         return "loss" = %loss
+       }"#,
     // So large that filter gradients are summed over runs of images; padding on planes and on blocks, wide and ragged.
     r#"graph "large" (%x: f32[5,3,40,37], %w: f32[20,3,3,3], %v: f32[40,20,3,3], %u: f32[24,40,1,5]) {
          %c1 = Conv(%x, %w) {pads=[1, 1, 1, 1]}

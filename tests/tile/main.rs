@@ -6,6 +6,7 @@
 mod exec;
 mod problem;
 mod transforms;
+mod unpools;
 
 use cnnc::kernel::tile::{Arguments, Target, Tile, TileCode, assemble, interpret};
 use cranelift_codegen::isa::OwnedTargetIsa;

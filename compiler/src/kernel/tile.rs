@@ -35,6 +35,7 @@ mod mask;
 mod target;
 mod text;
 pub mod transform;
+pub mod unpool;
 mod x86;
 
 use std::fmt;
@@ -48,6 +49,7 @@ pub use listing::listing;
 pub use mask::{Mask, Span};
 pub use target::{Rates, Shape, Target};
 use transform::Transform;
+use unpool::Unpool;
 
 /// Bytes of one f32 element.
 pub const ELEMENT: i64 = 4;
@@ -329,11 +331,12 @@ pub enum TileError {
     Encode(String),
 }
 
-/// One of the two kinds of microkernel.
+/// One of the kinds of microkernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Microkernel {
     Tile(Tile),
     Transform(Transform),
+    Unpool(Unpool),
 }
 
 impl From<Tile> for Microkernel {
@@ -348,11 +351,18 @@ impl From<Transform> for Microkernel {
     }
 }
 
+impl From<Unpool> for Microkernel {
+    fn from(unpool: Unpool) -> Self {
+        Microkernel::Unpool(unpool)
+    }
+}
+
 impl fmt::Display for Microkernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Microkernel::Tile(tile) => tile.fmt(f),
             Microkernel::Transform(transform) => transform.fmt(f),
+            Microkernel::Unpool(unpool) => unpool.fmt(f),
         }
     }
 }
@@ -381,6 +391,14 @@ pub fn assemble(tile: &Tile, target: Target) -> Result<TileCode, TileError> {
 /// When an offset does not fit an instruction.
 pub fn assemble_transform(transform: &Transform, target: Target) -> Result<TileCode, TileError> {
     code(transform, target)
+}
+
+/// Assembles an unpool for a target.
+///
+/// # Errors
+/// When an offset does not fit an instruction.
+pub fn assemble_unpool(unpool: &Unpool, target: Target) -> Result<TileCode, TileError> {
+    code(unpool, target)
 }
 
 fn code(kernel: &impl Emit, target: Target) -> Result<TileCode, TileError> {

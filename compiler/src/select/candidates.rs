@@ -1,7 +1,7 @@
 //! The candidate lists: for each class the kernels there are, best first, the one that always fits last.
 
 use super::{Offer, Request, Selector};
-use super::{contract, filter, nests, planar, pool, portable, scale, transposed, winograd};
+use super::{contract, filter, nests, planar, pool, portable, scale, transposed, unpool, winograd};
 use cnnc_ir::Semantics;
 
 /// A row of a candidate list.
@@ -83,11 +83,23 @@ const ROUTINES: &[Candidate] = &[Candidate {
     offer: portable::routine,
 }];
 
+const WINDOW_GRADIENTS: &[Candidate] = &[
+    Candidate {
+        name: "unpool tile",
+        offer: unpool::unpool_tile,
+    },
+    Candidate {
+        name: "portable kernel",
+        offer: portable::window_gradient,
+    },
+];
+
 /// The list of a class.
 pub(super) fn of(semantics: &Semantics) -> &'static [Candidate] {
     match semantics {
         Semantics::Contract(_) => CONTRACTIONS,
         Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
+        Semantics::WindowGradient(_) => WINDOW_GRADIENTS,
         Semantics::Elementwise(_) => MAPS,
         Semantics::Movement(_) => MOVEMENTS,
         Semantics::Index(_) => ROUTINES,

@@ -19,6 +19,21 @@ pub fn routine(selector: &mut Selector, request: &Request) -> Offer {
     call(selector, request, kernel(index))
 }
 
+/// A pool's gradient in any number of dimensions.
+pub fn window_gradient(selector: &mut Selector, request: &Request) -> Offer {
+    let Semantics::WindowGradient(window) = request.semantics else {
+        return Err("not a pool's gradient".to_string());
+    };
+    let sizes = |list: &[usize]| list.iter().map(|&n| n as u64).collect();
+    let kernel = p::MaxPoolGradient {
+        kernel: sizes(&window.kernel),
+        strides: sizes(&window.strides),
+        dilations: sizes(&window.dilations),
+        pads: sizes(&window.pads_begin),
+    };
+    call(selector, request, kernel.into())
+}
+
 /// A movement that loop nests cannot express: run-time extents merge or split, or parts of unknown extent follow each other.
 pub fn movement(selector: &mut Selector, request: &Request) -> Offer {
     let kernel = match request.semantics {

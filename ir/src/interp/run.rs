@@ -325,6 +325,9 @@ impl Run {
             Semantics::Reduce(r) => self.reduce(r, operand(operands, 0)?, out.dtype, shape)?,
             Semantics::Contract(c) => self.contract(c, operands, out.dtype, shape)?,
             Semantics::Window(w) => self.window(w, operand(operands, 0)?, out.dtype, shape)?,
+            Semantics::WindowGradient(w) => {
+                self.window_gradient(w, operand(operands, 0)?, operand(operands, 1)?, out.dtype)?
+            }
             Semantics::Movement(m) => self.movement(m, operands, shape)?,
             Semantics::Index(_) | Semantics::Compose(_) | Semantics::Control(_) => {
                 return Err(Fault::Invalid("is evaluated elsewhere".into()));

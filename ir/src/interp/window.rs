@@ -74,6 +74,40 @@ impl Run {
         };
         Ok(Array::new(dtype, shape, data).rounded(self.precision()))
     }
+
+    /// The gradient of maximum pooling with respect to `x`, from that with respect to the pooled values.
+    pub fn window_gradient(
+        &mut self,
+        w: &Window,
+        x: &Array,
+        dy: &Array,
+        dtype: DType,
+    ) -> Result<Array, Fault> {
+        if x.rank() < 2 || dy.rank() != x.rank() || dy.shape[..2] != x.shape[..2] {
+            return Err(Fault::Invalid(format!(
+                "gradients of shape {:?} are none of windows over {:?}",
+                dy.shape, x.shape
+            )));
+        }
+        self.spend(&[dy.shape.iter().product(), w.kernel.iter().product()])?;
+        let positions = Positions::new(w, &x.shape[2..]);
+        let values = x.floats();
+        let winners = pool(&values, &positions, &dy.shape, |v, cells, _| {
+            let exceeds = |best: usize, c: usize| if v[c] > v[best] { c } else { best };
+            let winner = cells.iter().copied().reduce(exceeds);
+            winner.map_or(-1, |c| c as i64)
+        });
+        let planes = |shape: &[usize]| shape[2..].iter().product::<usize>();
+        let (from, to) = (planes(&dy.shape), planes(&x.shape));
+        let mut dx = vec![0.0; x.shape.iter().product()];
+        for (o, (&winner, d)) in winners.iter().zip(dy.floats().iter()).enumerate() {
+            if let Ok(cell) = usize::try_from(winner) {
+                dx[o / from * to + cell] += d;
+            }
+        }
+        let dx = Array::new(dtype, x.shape.clone(), Data::Float(dx));
+        Ok(dx.rounded(self.precision()))
+    }
 }
 
 /// Geometry of one plane.

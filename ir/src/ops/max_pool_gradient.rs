@@ -1,9 +1,8 @@
 //! MaxPoolGradient: the gradient of MaxPool with respect to its input. The first of the greatest elements of a window gets the
-//! window's gradient; an element that wins several windows gets their sum: `dx[i] = sum_{o: i = argmax window o} dy[o]`.
+//! window's gradient; an element that wins several windows gets their sum: `dx[i] = sum_{o: i = argmax window o} dy[o]`. A NaN is
+//! compared as any number: nothing exceeds it, and it exceeds nothing.
 
-use crate::attrs::AttrValue;
-use crate::compose::Composer;
-use crate::ops::OpKind;
+use crate::class::{Semantics, WindowKind};
 use crate::ops::{max_pool, pooling};
 use crate::schema::{CNNC, Cx, Input, OpDef, Output, TypeError, sets};
 use crate::types::TensorType;
@@ -19,22 +18,9 @@ pub static DEF: OpDef = OpDef {
         check(cx, &pooling::infer(cx)?)?;
         Ok(vec![cx.ty(0)?.clone()])
     },
-    semantics: |cx| {
-        let mut c = Composer::new(cx);
-        let (x, dy) = (c.arg(0), c.arg(1));
-        let shape = c.ty(x).fixed_shape().unwrap_or_default();
-        let (all, windows): (usize, usize) = (
-            shape.iter().product(),
-            c.ty(dy).elements().unwrap_or_default(),
-        );
-        let indices = c.multi(OpKind::MaxPoolIndices, vec![Some(x)], cx.attrs.clone(), 1)?[0];
-        let (indices, dy) = (c.reshape(indices, &[windows])?, c.reshape(dy, &[windows])?);
-        let zero = c.scalar(cx.dtype(0)?, 0.0);
-        let zeros = c.expand(zero, &[all])?;
-        let add = ("reduction", AttrValue::Str("add".to_string()));
-        let flat = c.with(OpKind::ScatterElements, &[zeros, indices, dy], [add])?;
-        let dx = c.reshape(flat, &shape)?;
-        c.finish(&[dx])
+    semantics: |cx| match pooling::semantics(cx, WindowKind::Max)? {
+        Semantics::Window(window) => Ok(Semantics::WindowGradient(window)),
+        _ => Err(cx.error("is no window")),
     },
     ..OpDef::NEW
 };

@@ -8,6 +8,7 @@ mod epilogue;
 mod formula;
 mod reduce;
 mod transform;
+mod unpool;
 
 use super::asm::{Address, Frame, Operand, Pointer, Reg, VectorAsm};
 use super::{Column, ELEMENT, Init, Lanes, Mask, Source, Span, Tile};
