@@ -13,6 +13,7 @@ mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
 mod simplify;
+mod split_reductions;
 mod spread_upsamples;
 
 use cnnc_ir::schema::TypeError;
@@ -94,6 +95,10 @@ pub const PIPELINE: &[Pass] = &[
     pass!(fold_constants, "compute what decomposition made constant"),
     pass!(remove_noops, "drop identities that decomposition made"),
     pass!(eliminate_common, "compute equal things once"),
+    pass!(
+        split_reductions,
+        "sums over images and planes as sums over planes, then over images"
+    ),
     pass!(
         spread_upsamples,
         "repeated rows and columns as transposed convolutions"

@@ -31,6 +31,7 @@ fn reference(g: &ConvGeometry, pooling: Pooling, x: &Tensor, at: [usize; 4]) -> 
     match pooling {
         Pooling::Max if cells.iter().any(|x| x.is_nan()) => f32::NAN,
         Pooling::Max => cells.into_iter().fold(f32::NEG_INFINITY, f32::max),
+        Pooling::Sum => sum,
         Pooling::Mean => sum * (1.0 / cells.len() as f32),
         Pooling::MeanOfWindow => sum * (1.0 / (g.kernel[0] * g.kernel[1]) as f32),
     }
@@ -103,7 +104,7 @@ proptest! {
     #[test]
     fn pools_equal_their_definition(g in geometry()) {
         for target in TARGETS {
-            for pooling in [Pooling::Max, Pooling::Mean, Pooling::MeanOfWindow] {
+            for pooling in [Pooling::Max, Pooling::Sum, Pooling::Mean, Pooling::MeanOfWindow] {
                 check(&g, pooling, target);
             }
         }

@@ -19,6 +19,8 @@ const REGIONS: usize = 256;
 pub enum Pooling {
     /// The greatest element, `-inf` if there is none.
     Max,
+    /// The sum.
+    Sum,
     /// The mean of the elements inside the input.
     Mean,
     /// The sum divided by the size of the window.
@@ -53,7 +55,7 @@ pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Pla
     };
     let (source, init) = match pooling {
         Pooling::Max => (Pool::Max, Init::Lowest),
-        Pooling::Mean | Pooling::MeanOfWindow => (Pool::Sum, Init::Zero),
+        Pooling::Sum | Pooling::Mean | Pooling::MeanOfWindow => (Pool::Sum, Init::Zero),
     };
     check_clipping(&conv)?;
     let common = conv.blocking(Source::Pool(source), target)?;
@@ -75,7 +77,7 @@ pub fn plan(conv: &ConvGeometry, pooling: Pooling, target: Target) -> Result<Pla
     let mut plan = blocking.plan()?;
     for tile in &mut plan.tiles {
         let cells = match pooling {
-            Pooling::Max => continue,
+            Pooling::Max | Pooling::Sum => continue,
             Pooling::Mean => tile.reduction.iter().map(Nest::elements).sum(),
             Pooling::MeanOfWindow => conv.window_len() as u64,
         };

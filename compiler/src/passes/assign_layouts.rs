@@ -57,6 +57,8 @@ enum Role {
     First,
     /// A filter gradient: reads the gradient of the output blocked, the input with this halo or, few channels, as it is.
     Filter(Option<Halo>),
+    /// A pool's gradient: takes both operands blocked.
+    Unpool,
     /// Takes its large operands as they are.
     Follower,
     /// Takes its first operand blocked and makes a plain value.
@@ -99,6 +101,7 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
         }
         Semantics::Window(_) if is_pixel(ty) => follows(Role::Last),
         Semantics::Window(_) => follows(Role::Follower),
+        Semantics::WindowGradient(_) if ty.rank() == 4 => follows(Role::Unpool),
         Semantics::Reduce(reduce) if reduce.axes == [2, 3] => follows(Role::Last),
         Semantics::Elementwise(_) => {
             let mut large = node
@@ -313,6 +316,7 @@ fn insert_reorders(
                 None => false,
                 Some(Role::Conv(_)) if slot == 0 => true,
                 Some(Role::Last) => slot == 0,
+                Some(Role::Unpool) => true,
                 Some(Role::Filter(halo)) => slot == 1 || halo.is_some(),
                 // The input, weights and bias, and per-channel operands of an epilogue, are plain.
                 Some(Role::Conv(_) | Role::First) => {

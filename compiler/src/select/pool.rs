@@ -155,8 +155,9 @@ fn plane_of(reduce: &Reduce) -> Result<Pooling, String> {
     }
     match reduce.combine {
         Combine::Sum if finish == Some(&mean.finish()) => Ok(Pooling::Mean),
+        Combine::Sum if finish.is_none_or(|f| *f == total.finish()) => Ok(Pooling::Sum),
         Combine::Max if finish.is_none_or(|f| *f == total.finish()) => Ok(Pooling::Max),
-        _ => Err("tiles compute means and maxima of planes only".to_string()),
+        _ => Err("tiles compute sums, means and maxima of planes only".to_string()),
     }
 }
 

@@ -17,6 +17,7 @@ mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
 mod simplify;
+mod split_reductions;
 mod spread_upsamples;
 mod tidy;
 

@@ -130,3 +130,30 @@ fn every_user_reads_the_operand() {
     }
     "#);
 }
+
+#[test]
+fn what_is_expanded_for_an_elementwise_operator_is_broadcast_by_it() {
+    let after = check(
+        "simplify",
+        Same,
+        r#"
+        (%x: f32[2,3,4,4], %v: f32[1,3,1,1]) {
+          %shape = const i64[4] [2, 3, 4, 4]
+          %e = Expand(%v, %shape)
+          %a = Mul(%x, %e)
+          %b = Relu(%e)
+          return "a" = %a, "b" = %b
+        }
+        "#,
+    );
+    insta::assert_snapshot!(after, @r#"
+    1
+    graph "t" (%x: f32[2,3,4,4], %v: f32[1,3,1,1]) {
+      %a = Mul(%x, %v) : f32[2,3,4,4]
+      %shape = const i64[4] [2, 3, 4, 4]
+      %e = Expand(%v, %shape) : f32[2,3,4,4]
+      %b = Relu(%e) : f32[2,3,4,4]
+      return "a" = %a, "b" = %b
+    }
+    "#);
+}
