@@ -14,6 +14,8 @@
 //! A file is written beside its name, synced, renamed, and its folder synced: whenever the machine stops, the old checkpoint stands or the
 //! new one. [`Folder`] keeps the last few.
 //!
+//! [`Weights`] are such a file without a run; those that other programs wrote are read as well.
+//!
 //! What a run needs, and where it is: parameters, optimiser state and running statistics are tensors; the order of data and every random
 //! number follow from [`Progress::seed`] and [`Progress::position`]; the schedule follows from [`Progress::step`].
 
@@ -21,8 +23,10 @@ mod decode;
 mod encode;
 mod folder;
 mod replace;
+mod weights;
 
 pub use folder::Folder;
+pub use weights::Weights;
 
 use crate::data::Position;
 use crate::stopping::Best;
@@ -70,8 +74,10 @@ pub enum CheckpointError {
         path: PathBuf,
         source: Box<CheckpointError>,
     },
-    #[error("is no checkpoint: {0}")]
-    Foreign(&'static str),
+    #[error("is no safetensors file: {0}")]
+    Container(&'static str),
+    #[error("is no checkpoint: its header does not begin with a hash")]
+    Foreign,
     #[error("is damaged: its content does not have the hash that it says")]
     Hash,
     #[error("is a '{0}', expected a '{FORMAT}'")]

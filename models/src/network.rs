@@ -9,8 +9,9 @@ use crate::schedule::Schedule;
 use crate::stopping::EarlyStopping;
 use cnnc_ir::graph::Output;
 use cnnc_ir::text::{Style, print};
-use cnnc_ir::{Graph, NodeKind, Tensor, TensorType, Value, spelling};
+use cnnc_ir::{DType, Graph, NodeKind, Tensor, TensorType, Value, spelling};
 use std::collections::HashMap;
+use std::str::FromStr;
 use xxhash_rust::xxh3::Xxh3;
 
 /// A network, its parameters' values in place.
@@ -72,6 +73,16 @@ impl Network {
             Some((p.name.clone(), tensor.clone()))
         };
         self.parameters.iter().filter_map(value).collect()
+    }
+
+    /// The error where a parameter's value is not there.
+    pub(crate) fn missing(&self, name: &str) -> WeightError {
+        let constants = self.constants();
+        let ty = constants.get(name).map(|&v| self.graph.ty(v).clone());
+        WeightError::Missing {
+            name: name.to_string(),
+            expected: ty.unwrap_or(TensorType::scalar(DType::F32)),
+        }
     }
 
     /// Gives parameters other values; those not named keep theirs.
@@ -164,6 +175,21 @@ pub enum Clip {
     Value(f64),
     /// The norm of all gradients together.
     Norm(f64),
+}
+
+/// `norm=X` or `value=X`.
+impl FromStr for Clip {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Clip, String> {
+        let (key, value) = text.split_once('=').unwrap_or(("", text));
+        let bound = value.parse().ok().filter(|v: &f64| *v > 0.0);
+        match (key, bound) {
+            ("norm", Some(bound)) => Ok(Clip::Norm(bound)),
+            ("value", Some(bound)) => Ok(Clip::Value(bound)),
+            _ => Err("expected norm=X or value=X, X above 0".to_string()),
+        }
+    }
 }
 
 impl Default for Training {

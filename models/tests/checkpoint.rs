@@ -116,7 +116,7 @@ fn a_right_hash_does_not_make_a_checkpoint() {
     insta::assert_snapshot!(refusal(forged(r#"{"__metadata__":{"hash":"HASH","format":"cnnc checkpoint 1","step":"-1"}}"#, b"")), @r#"has a header that makes no sense: 'step' is '-1', expected a number"#);
     insta::assert_snapshot!(refusal(forged(r#"{"__metadata__":{"hash":"HASH"#, b"")), @"has a header that makes no sense: EOF while parsing a string at line 1 column 57");
     insta::assert_snapshot!(refusal(b"\x02\0\0\0\0\0\0\0{}".to_vec()), @"is no checkpoint: its header does not begin with a hash");
-    insta::assert_snapshot!(refusal([0xff; 9].to_vec()), @"is no checkpoint: its header is longer than the file");
+    insta::assert_snapshot!(refusal([0xff; 9].to_vec()), @"is no safetensors file: its header is longer than the file");
     insta::assert_snapshot!(forged_tensor(r#""w":{}"#, b""), @"tensor 'w': its element type is unknown");
     insta::assert_snapshot!(forged_tensor(r#""w":{"dtype":"U8","shape":[4],"data_offsets":[0,3]}"#, b"abc"), @"tensor 'w': its shape does not have as many bytes as its place");
     insta::assert_snapshot!(forged_tensor(r#""w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}"#, b"abc"), @"tensor 'w': it does not lie where the one before it ends, or goes on behind the file");

@@ -12,30 +12,46 @@ use std::str::FromStr;
 impl Checkpoint {
     /// Checks the bytes of a file and takes them apart; tensors are slices of them.
     pub fn from_bytes(file: Bytes) -> Result<Checkpoint, CheckpointError> {
-        let foreign = |what| move || CheckpointError::Foreign(what);
-        let length = file
-            .first_chunk::<LENGTH>()
-            .ok_or_else(foreign("it is too short"))?;
-        let rest = &file[LENGTH..];
-        let header_len = usize::try_from(u64::from_le_bytes(*length)).ok();
-        let header_len = header_len.filter(|n| *n <= rest.len());
-        let header_len = header_len.ok_or_else(foreign("its header is longer than the file"))?;
-        let (header, _) = rest.split_at(header_len);
-        let digits = header
-            .strip_prefix(PREFIX.as_bytes())
-            .and_then(|h| h.first_chunk::<DIGITS>())
-            .ok_or_else(foreign("its header does not begin with a hash"))?;
-        let start = LENGTH + PREFIX.len();
-        if hash(&file[..start], &file[start + DIGITS..]).as_bytes() != digits {
-            return Err(CheckpointError::Hash);
+        let (header, data) = split(&file)?;
+        if !is_sealed(&file, &header)? {
+            return Err(CheckpointError::Foreign);
         }
-        let header: Map<String, Value> =
-            serde_json::from_slice(header).map_err(|e| CheckpointError::Header(e.to_string()))?;
+        let header = object(&header)?;
         Ok(Checkpoint {
             progress: progress(&header)?,
-            tensors: tensors(&header, &file.slice(LENGTH + header_len..))?,
+            tensors: tensors(&header, &data)?,
         })
     }
+}
+
+/// The header of a safetensors file, and its data.
+pub(super) fn split(file: &Bytes) -> Result<(Bytes, Bytes), CheckpointError> {
+    let foreign = |what| move || CheckpointError::Container(what);
+    let length = file
+        .first_chunk::<LENGTH>()
+        .ok_or_else(foreign("it is too short"))?;
+    let rest = file.slice(LENGTH..);
+    let header_len = usize::try_from(u64::from_le_bytes(*length)).ok();
+    let header_len = header_len.filter(|n| *n <= rest.len());
+    let header_len = header_len.ok_or_else(foreign("its header is longer than the file"))?;
+    Ok((rest.slice(..header_len), rest.slice(header_len..)))
+}
+
+/// Whether the header begins with a hash, which must then be the file's.
+pub(super) fn is_sealed(file: &[u8], header: &[u8]) -> Result<bool, CheckpointError> {
+    let digits = header.strip_prefix(PREFIX.as_bytes());
+    let Some(digits) = digits.and_then(|h| h.first_chunk::<DIGITS>()) else {
+        return Ok(false);
+    };
+    let start = LENGTH + PREFIX.len();
+    match hash(&file[..start], &file[start + DIGITS..]).as_bytes() == digits {
+        true => Ok(true),
+        false => Err(CheckpointError::Hash),
+    }
+}
+
+pub(super) fn object(header: &[u8]) -> Result<Map<String, Value>, CheckpointError> {
+    serde_json::from_slice(header).map_err(|e| CheckpointError::Header(e.to_string()))
 }
 
 fn progress(header: &Map<String, Value>) -> Result<Progress, CheckpointError> {
@@ -78,13 +94,19 @@ fn progress(header: &Map<String, Value>) -> Result<Progress, CheckpointError> {
     })
 }
 
-/// The tensors of a header whose bytes are `data`: in order, without gaps, to the end.
-fn tensors(
+/// The tensors of a header whose bytes are `data`: without gaps, to the end.
+pub(super) fn tensors(
     header: &Map<String, Value>,
     data: &Bytes,
 ) -> Result<Vec<(String, Tensor)>, CheckpointError> {
+    let mut entries: Vec<(&String, &Value)> = header
+        .iter()
+        .filter(|(name, _)| *name != METADATA)
+        .collect();
+    // Other programs may name them in another order than they lie in.
+    entries.sort_by_key(|(_, entry)| [0, 1].map(|i| entry["data_offsets"][i].as_u64()));
     let (mut end, mut tensors) = (0, Vec::new());
-    for (name, entry) in header.iter().filter(|(name, _)| *name != METADATA) {
+    for (name, entry) in entries {
         let (tensor, next) =
             tensor(entry, end, data).map_err(|problem| CheckpointError::Tensor {
                 name: name.clone(),

@@ -1,7 +1,7 @@
 //! From a checkpoint to bytes.
 
 use super::{Checkpoint, CheckpointError, FORMAT, Progress};
-use cnnc_ir::DType;
+use cnnc_ir::{DType, Tensor};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::Xxh3;
@@ -60,40 +60,48 @@ pub(super) fn hash(before: &[u8], after: &[u8]) -> String {
 impl Checkpoint {
     /// The bytes of the file. The same checkpoint makes the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
-        let mut header = Map::new();
-        header.insert(METADATA.to_string(), metadata(&self.progress));
-        let (mut end, mut names) = (0, BTreeSet::new());
-        for (name, tensor) in &self.tensors {
-            if name == METADATA || !names.insert(name) {
-                return Err(CheckpointError::Tensor {
-                    name: name.clone(),
-                    problem: "the name is taken".to_string(),
-                });
-            }
-            let begin = end;
-            end += tensor.bytes().len();
-            let entry = json!({
-                "dtype": name_of(tensor.dtype()),
-                "shape": tensor.shape(),
-                "data_offsets": [begin, end],
-            });
-            header.insert(name.clone(), entry);
-        }
-        let mut header = Value::Object(header).to_string();
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
-        let mut file = Vec::with_capacity(LENGTH + header.len() + end);
-        file.extend((header.len() as u64).to_le_bytes());
-        file.extend(header.bytes());
-        for (_, tensor) in &self.tensors {
-            file.extend_from_slice(tensor.bytes());
-        }
-        let start = LENGTH + PREFIX.len();
-        let hash = hash(&file[..start], &file[start + DIGITS..]);
-        file[start..start + DIGITS].copy_from_slice(hash.as_bytes());
-        Ok(file)
+        file(metadata(&self.progress), &self.tensors)
     }
+}
+
+/// The bytes of a file; the metadata begins with a hash of zeros.
+pub(super) fn file(
+    metadata: Value,
+    tensors: &[(String, Tensor)],
+) -> Result<Vec<u8>, CheckpointError> {
+    let mut header = Map::new();
+    header.insert(METADATA.to_string(), metadata);
+    let (mut end, mut names) = (0, BTreeSet::new());
+    for (name, tensor) in tensors {
+        if name == METADATA || !names.insert(name) {
+            return Err(CheckpointError::Tensor {
+                name: name.clone(),
+                problem: "the name is taken".to_string(),
+            });
+        }
+        let begin = end;
+        end += tensor.bytes().len();
+        let entry = json!({
+            "dtype": name_of(tensor.dtype()),
+            "shape": tensor.shape(),
+            "data_offsets": [begin, end],
+        });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = Value::Object(header).to_string();
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut file = Vec::with_capacity(LENGTH + header.len() + end);
+    file.extend((header.len() as u64).to_le_bytes());
+    file.extend(header.bytes());
+    for (_, tensor) in tensors {
+        file.extend_from_slice(tensor.bytes());
+    }
+    let start = LENGTH + PREFIX.len();
+    let hash = hash(&file[..start], &file[start + DIGITS..]);
+    file[start..start + DIGITS].copy_from_slice(hash.as_bytes());
+    Ok(file)
 }
 
 /// Text values only, as safetensors asks for; the hash first.

@@ -40,12 +40,7 @@ const COLUMNS: usize = 1 << 20;
 pub(super) fn training(train: &Train) -> (Training, Vec<Mistake>) {
     let (mut training, mut mistakes) = (Training::default(), Vec::new());
     let mut seen: Vec<&str> = Vec::new();
-    // The schedule may ask for the number of epochs.
-    let (last, first): (Vec<&Setting>, Vec<&Setting>) = train
-        .settings
-        .iter()
-        .partition(|s| s.name.text == "schedule");
-    for setting in first.into_iter().chain(last) {
+    for setting in &train.settings {
         let name = &setting.name;
         if seen.contains(&name.text.as_str()) {
             mistakes.push((name.at, format!("'{}' is said twice", name.text)));
@@ -61,11 +56,7 @@ fn set(training: &mut Training, setting: &Setting) -> Result<(), Mistake> {
     match setting.name.text.as_str() {
         "loss" => training.loss = read(one(setting)?, &one(setting)?.text)?,
         "optimizer" => training.optimizer = read(one(setting)?, &one(setting)?.text)?,
-        "schedule" => {
-            let item = one(setting)?;
-            let text = with_epochs(&item.text, training.epochs);
-            training.schedule = read(item, &text)?;
-        }
+        "schedule" => training.schedule = read(one(setting)?, &one(setting)?.text)?,
         "batch" => training.batch = count(setting)?,
         "epochs" => training.epochs = count(setting)?,
         "l1" => training.l1 = number(setting)?,
@@ -97,29 +88,9 @@ fn set(training: &mut Training, setting: &Setting) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// A schedule that ends with the training where it does not say when.
-fn with_epochs(text: &str, epochs: u64) -> String {
-    let (name, options) = text.split_once(':').unwrap_or((text, ""));
-    let is_said = options.contains("epochs=") || options.contains("steps=");
-    match (name, options) {
-        ("cosine", "") => format!("cosine:epochs={epochs}"),
-        ("cosine", options) if !is_said => format!("cosine:epochs={epochs},{options}"),
-        _ => text.to_string(),
-    }
-}
-
 fn clip(setting: &Setting) -> Result<Clip, Mistake> {
     let item = one(setting)?;
-    let (key, value) = item.text.split_once('=').unwrap_or(("", &item.text));
-    let bound = value.parse().ok().filter(|v: &f64| *v > 0.0);
-    match (key, bound) {
-        ("norm", Some(bound)) => Ok(Clip::Norm(bound)),
-        ("value", Some(bound)) => Ok(Clip::Value(bound)),
-        _ => {
-            let message = "expected norm=X or value=X, X above 0";
-            Err((item.at, message.into()))
-        }
-    }
+    item.text.parse().map_err(|e| (item.at, e))
 }
 
 fn one(setting: &Setting) -> Result<&Name, Mistake> {
