@@ -4,6 +4,8 @@ mod args;
 mod bench;
 mod check;
 mod compile;
+mod dataset;
+mod eval;
 mod explain;
 mod export;
 mod failure;
@@ -14,6 +16,7 @@ mod progress;
 mod ranking;
 mod run;
 mod tensors;
+mod train;
 mod verify;
 
 use args::{Cli, Command};
@@ -34,6 +37,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compile(a) => compile::run(a, &cli.common),
         Command::Export(a) => export::run(a, &cli.common),
         Command::Run(a) => run::run(a, &cli.common),
+        Command::Train(a) => train::run(a, &cli.common),
+        Command::Eval(a) => eval::run(a, &cli.common),
         Command::Verify(a) => verify::run(a, &cli.common),
         Command::Bench(a) => bench::run(a, &cli.common),
         Command::Inspect(a) => inspect::run(a, &cli.common),

@@ -1,10 +1,13 @@
 //! The command line's grammar.
 
+mod learn;
+
 use super::failure::Failure;
 use crate::select;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnnc_runtime::CpuLevel;
-use std::path::PathBuf;
+pub use learn::{ClassWeighting, Eval, Learn, Part, Sampled, Train};
+use std::path::{Path, PathBuf};
 
 /// A graph compiler for convolutional networks: ONNX in, one mapped file of native code out.
 #[derive(Parser)]
@@ -36,6 +39,9 @@ pub struct Common {
     /// Largest arena in bytes
     #[arg(long, global = true, default_value_t = 16 << 30)]
     pub max_arena: u64,
+    /// Weights of a network description (.cnn), as `cnnc train` writes them or another program's; a checkpoint's are taken too
+    #[arg(long, global = true, value_name = "FILE.safetensors")]
+    pub weights: Option<PathBuf>,
     /// Whether convolutions may use algorithms with an error bound of their own (Winograd's)
     #[arg(long, global = true, value_enum, default_value_t = Numerics::Fast)]
     pub numerics: Numerics,
@@ -72,6 +78,10 @@ impl Common {
         self.threads.map_or(0, usize::from)
     }
 
+    pub fn weights(&self) -> Option<&Path> {
+        self.weights.as_deref()
+    }
+
     /// The level to compile for.
     pub fn cpu(&self) -> Result<CpuLevel, Failure> {
         let asked = match (self.cpu, std::env::var("CNNC_CPU")) {
@@ -100,6 +110,10 @@ pub enum Command {
     Export(Export),
     /// Run a model on inputs from files
     Run(Run),
+    /// Train a network description on a data set
+    Train(Box<Train>),
+    /// Judge a model by a data set
+    Eval(Eval),
     /// Compare a model with recorded inputs and outputs
     Verify(Verify),
     /// Measure latency

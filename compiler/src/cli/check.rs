@@ -15,7 +15,7 @@ pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     }
     let options = load::shapes(&a.inputs)?;
     let problems = match load::is_native(path) {
-        true => mistakes(path, &options)?,
+        true => mistakes(path, &options, common)?,
         false => match import(path, &options) {
             Ok(_) => Vec::new(),
             Err(e) => e.problems,
@@ -36,8 +36,12 @@ pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
 }
 
 /// Those of a native description.
-fn mistakes(path: &Path, options: &ImportOptions) -> Result<Vec<Problem>, Failure> {
-    match native::read(path, &options.shapes) {
+fn mistakes(
+    path: &Path,
+    options: &ImportOptions,
+    common: &Common,
+) -> Result<Vec<Problem>, Failure> {
+    match native::read(path, &options.shapes, common.weights()) {
         Ok(_) => Ok(Vec::new()),
         Err(NativeError::Parse { errors, .. }) => Ok(errors
             .0

@@ -13,6 +13,11 @@ pub enum Status {
     Input = 2,
     /// The system refused: I/O, memory.
     System = 3,
+    /// Training made values that are no numbers.
+    Diverged = 4,
+    /// Ended by SIGINT, by SIGTERM: 128 and the signal's number, as shells have it.
+    Interrupted = 130,
+    Terminated = 143,
 }
 
 /// A failed command.
@@ -28,7 +33,7 @@ pub struct Failure {
 const MAX_MESSAGE: usize = 7 << 10;
 
 impl Failure {
-    fn new(status: Status, message: impl Display) -> Failure {
+    pub fn new(status: Status, message: impl Display) -> Failure {
         Failure {
             status,
             message: message.to_string(),

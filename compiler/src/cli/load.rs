@@ -7,6 +7,7 @@ use crate::compile::{CompileError, CompileOptions, Compiled, compile};
 use crate::frontend::native::{self, NativeError};
 use crate::frontend::onnx::{ImportError, ImportOptions, Imported, import};
 use cnnc_ir::{Graph, Tensor};
+use cnnc_models::checkpoint::CheckpointError;
 use cnnc_runtime::{FormatError, Model, RunError};
 use std::path::Path;
 
@@ -23,6 +24,7 @@ impl From<NativeError> for Failure {
     fn from(e: NativeError) -> Failure {
         match e {
             NativeError::Io { .. } => Failure::system(e),
+            NativeError::Weights(e) => e.into(),
             e => Failure::input(e),
         }
     }
@@ -31,6 +33,15 @@ impl From<NativeError> for Failure {
 impl From<CompileError> for Failure {
     fn from(e: CompileError) -> Failure {
         Failure::input(e)
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(e: CheckpointError) -> Failure {
+        match e {
+            CheckpointError::Io { .. } => Failure::system(e),
+            e => Failure::input(e),
+        }
     }
 }
 
@@ -72,14 +83,27 @@ fn extension(path: &Path) -> &str {
     path.extension().and_then(|e| e.to_str()).unwrap_or("")
 }
 
+/// Refuses `--weights` for a model that has its own.
+fn check_weights(path: &Path, common: &Common) -> Result<(), Failure> {
+    match common.weights() {
+        Some(weights) if !is_native(path) => Err(Failure::input(format!(
+            "--weights {}: only a network description (.cnn) takes weights, {} has its own",
+            weights.display(),
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The graph of a source file.
 pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
+    check_weights(path, common)?;
     if is_artefact(path) {
         return Ok(native::with_shapes(carried(path)?, path, &options.shapes)?);
     }
     std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
     let Imported { graph, notes } = match is_native(path) {
-        true => native::read(path, &options.shapes)?,
+        true => native::read(path, &options.shapes, common.weights())?,
         false => import(path, options)?,
     };
     notes_of(path, &notes, common);
@@ -93,7 +117,7 @@ pub fn free(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gra
     }
     std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
     if is_native(path) {
-        let Imported { graph, notes } = native::free(path, &options.shapes)?;
+        let Imported { graph, notes } = native::free(path, &options.shapes, common.weights())?;
         notes_of(path, &notes, common);
         return Ok(graph);
     }
@@ -142,6 +166,7 @@ pub fn in_file(path: &Path, e: CompileError) -> Failure {
 
 /// A model ready to run.
 pub fn model(path: &Path, options: &ImportOptions, common: &Common) -> Result<Model, Failure> {
+    check_weights(path, common)?;
     if is_artefact(path) {
         return open_for(path, options);
     }

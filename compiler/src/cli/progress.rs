@@ -18,11 +18,21 @@ impl Progress {
         progress
     }
 
+    /// Whether anybody sees it.
+    pub fn is_shown(&self) -> bool {
+        self.shown
+    }
+
     /// Shows what share is done.
     pub fn show(&self, share: f64) {
+        self.show_with(share, "");
+    }
+
+    /// Shows what share is done, and something more.
+    pub fn show_with(&self, share: f64, more: &str) {
         if self.shown {
-            // Where the terminal has gone there is nobody to tell.
-            let _ = write!(stderr(), "\r{}", bar(self.title, share));
+            // Where the terminal has gone there is nobody to tell. What the line held before is erased.
+            let _ = write!(stderr(), "\r{}  {more}\x1b[K", bar(self.title, share));
         }
     }
 }
@@ -39,7 +49,8 @@ fn bar(title: &str, share: f64) -> String {
     let share = share.clamp(0.0, 1.0);
     let full = (share * WIDTH as f64).round() as usize;
     let (done, left) = ("#".repeat(full), " ".repeat(WIDTH - full));
-    format!("{title} [{done}{left}] {:3.0} %", share * 100.0)
+    let gap = if title.is_empty() { "" } else { " " };
+    format!("{title}{gap}[{done}{left}] {:3.0} %", share * 100.0)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use super::onnx::{ImportOptions, Imported, import};
 use cnnc_ir::schema::TypeError;
 use cnnc_ir::text::{ParseErrors, parse};
 use cnnc_ir::{Dim, Graph, TensorType};
+use cnnc_models::checkpoint::{CheckpointError, Weights};
 use cnnc_models::description;
-use cnnc_models::network::Network;
+use cnnc_models::network::{Network, WeightError};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
@@ -38,6 +39,16 @@ pub enum NativeError {
     },
     #[error("{}: with these shapes: {source}", file.display())]
     Type { file: PathBuf, source: TypeError },
+    #[error(transparent)]
+    Weights(#[from] CheckpointError),
+    #[error("{}: {source} of {}", weights.display(), file.display())]
+    Fit {
+        file: PathBuf,
+        weights: PathBuf,
+        source: WeightError,
+    },
+    #[error("{}: is a graph, whose weights stand in it, and takes none from {}", file.display(), weights.display())]
+    NoNetwork { file: PathBuf, weights: PathBuf },
 }
 
 fn in_file(file: &Path, errors: &ParseErrors) -> String {
@@ -48,35 +59,69 @@ fn in_file(file: &Path, errors: &ParseErrors) -> String {
 /// Seed of the parameters of a network that is read to be compiled.
 const SEED: u64 = 0;
 
-/// Reads a file; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol.
-pub fn read(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Imported, NativeError> {
-    let text = text(path)?;
-    if !description::is_description(&text) {
-        let graph = parse(&text).map_err(|errors| refused(path, errors))?;
-        let (graph, notes) = (with_shapes(graph, path, shapes)?, Vec::new());
-        return Ok(Imported { graph, notes });
-    }
-    let graph = expanded(path, &text, SEED)?.graph;
+/// Reads a file; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol. A description has the
+/// parameters of the file of `weights`.
+pub fn read(
+    path: &Path,
+    shapes: &BTreeMap<String, Vec<usize>>,
+    weights: Option<&Path>,
+) -> Result<Imported, NativeError> {
+    let (graph, notes) = source(path, weights)?;
     let mut symbols = bind(&graph, path, shapes)?;
-    symbols.entry(description::BATCH.into()).or_insert(1);
+    // A description is untrained or has weights; nothing else is either.
+    if !notes.is_empty() || weights.is_some() {
+        symbols.entry(description::BATCH.into()).or_insert(1);
+    }
     Ok(Imported {
         graph: fixed(graph, path, &symbols)?,
-        notes: vec![untrained()],
+        notes,
     })
 }
 
-/// Reads a file whose free dimensions stay free where `shapes` say nothing.
-pub fn free(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<Imported, NativeError> {
-    let text = text(path)?;
-    let (graph, notes) = match description::is_description(&text) {
-        true => (expanded(path, &text, SEED)?.graph, vec![untrained()]),
-        false => (
-            parse(&text).map_err(|errors| refused(path, errors))?,
-            Vec::new(),
-        ),
-    };
+/// Reads a file as [`read`] does, but free dimensions stay free where `shapes` say nothing.
+pub fn free(
+    path: &Path,
+    shapes: &BTreeMap<String, Vec<usize>>,
+    weights: Option<&Path>,
+) -> Result<Imported, NativeError> {
+    let (graph, notes) = source(path, weights)?;
     let graph = with_shapes(graph, path, shapes)?;
     Ok(Imported { graph, notes })
+}
+
+/// The graph of a file, and what is to be said of it.
+fn source(path: &Path, weights: Option<&Path>) -> Result<(Graph, Vec<String>), NativeError> {
+    let text = text(path)?;
+    match (description::is_description(&text), weights) {
+        (true, Some(weights)) => Ok((
+            with_weights(expanded(path, &text, SEED)?, path, weights)?.graph,
+            Vec::new(),
+        )),
+        (true, None) => Ok((expanded(path, &text, SEED)?.graph, vec![untrained()])),
+        (false, None) => {
+            let graph = parse(&text).map_err(|errors| refused(path, errors))?;
+            Ok((graph, Vec::new()))
+        }
+        (false, Some(weights)) => Err(NativeError::NoNetwork {
+            file: path.into(),
+            weights: weights.into(),
+        }),
+    }
+}
+
+/// A network of the file at `path` with the parameters of the file of `weights`.
+pub fn with_weights(
+    mut network: Network,
+    path: &Path,
+    weights: &Path,
+) -> Result<Network, NativeError> {
+    let applied = Weights::read(weights)?.apply(&mut network);
+    applied.map_err(|source| NativeError::Fit {
+        file: path.into(),
+        weights: weights.into(),
+        source,
+    })?;
+    Ok(network)
 }
 
 fn untrained() -> String {
@@ -211,7 +256,7 @@ mod tests {
         let file = folder.path().join("net.cnn");
         std::fs::write(&file, text).unwrap();
         let shapes = shapes.iter().map(|(n, s)| (n.to_string(), s.to_vec()));
-        let text = match read(&file, &shapes.collect()) {
+        let text = match read(&file, &shapes.collect(), None) {
             Ok(read) => print(&read.graph, Style::Brief),
             Err(e) => e.to_string(),
         };

@@ -14,6 +14,7 @@ use cnnc_models::data::{Batches, Position, Samples, Sampling, class_weights};
 use cnnc_models::history::History;
 use cnnc_models::metrics::{Mean, Metrics};
 use cnnc_models::network::{Network, Training};
+use cnnc_models::schedule::Horizon;
 use cnnc_models::step::{SCORES, Settings, StateKind};
 use cnnc_models::stopping::{Best, Goal, Verdict};
 use cnnc_runtime::Session;
@@ -334,10 +335,11 @@ impl<'a> Run<'a> {
     /// The learning rate of a step, the first being 0.
     pub fn rate(&self, step: u64) -> f64 {
         let training = &self.options.training;
-        let factor = training
-            .schedule
-            .factor(step, self.sequence.per_epoch() as u64);
-        training.optimizer.rate() * factor
+        let horizon = Horizon {
+            steps_per_epoch: self.sequence.per_epoch() as u64,
+            epochs: training.epochs,
+        };
+        training.optimizer.rate() * training.schedule.factor(step, horizon)
     }
 
     /// Validates an epoch and adds its row to the history; false where the observer stopped it before.

@@ -1,6 +1,9 @@
 //! Networks learn, in compiled code: small ones, on small data sets that the tests draw.
 
+mod commands;
 mod common;
 mod faults;
 mod fits;
+mod place;
 mod resumes;
+mod signals;
