@@ -57,7 +57,7 @@ pub fn run(a: &Eval, common: &Common) -> Result<(), Failure> {
 /// A model that is ready to judge: a described network by its own loss, any other by cross-entropy.
 enum Ready {
     Described(Box<Judge>),
-    Given(Scorer),
+    Given(Box<Scorer>),
 }
 
 impl Ready {
@@ -81,7 +81,7 @@ fn judge(a: &Eval, common: &Common) -> Result<(Ready, Classifier), Failure> {
     if !load::is_native(&a.model) || !is_network(a)? {
         let scorer = Scorer::open(&a.model, a.batch.map(|n| n as usize), common)?;
         let classifier = scorer.classifier().clone();
-        return Ok((Ready::Given(scorer), classifier));
+        return Ok((Ready::Given(Box::new(scorer)), classifier));
     }
     let network = network(&a.model, 0, common)?;
     if common.weights().is_none() {

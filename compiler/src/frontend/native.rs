@@ -45,7 +45,7 @@ pub enum NativeError {
     Fit {
         file: PathBuf,
         weights: PathBuf,
-        source: WeightError,
+        source: Box<WeightError>,
     },
     #[error("{}: is a graph, whose weights stand in it, and takes none from {}", file.display(), weights.display())]
     NoNetwork { file: PathBuf, weights: PathBuf },
@@ -119,7 +119,7 @@ pub fn with_weights(
     applied.map_err(|source| NativeError::Fit {
         file: path.into(),
         weights: weights.into(),
-        source,
+        source: Box::new(source),
     })?;
     Ok(network)
 }

@@ -11,6 +11,7 @@ use cnnc_ir::{Graph, NodeKind, Tensor, Value};
 use cnnc_models::data::Position;
 use cnnc_models::step::{self, RATE, STEP};
 use cnnc_runtime::DType;
+use std::collections::{HashSet, VecDeque};
 
 /// Steps from one keeping to the next.
 const STEPS: u64 = 64;
@@ -168,18 +169,48 @@ fn watched(graph: &mut Graph) -> Vec<(String, Value)> {
     named
 }
 
-/// A value as people know it: the next value of a state, else by its node.
+/// A value as people know it: the next value of a state, else by its node, and where that has no name of its own, by what it is made of.
 fn described(graph: &Graph, value: Value) -> String {
     let outputs = graph.outputs().iter();
     let next = outputs
         .filter(|(_, v)| *v == value)
         .find_map(|(name, _)| name.strip_suffix(".next"));
-    match next {
-        Some(state) => format!("the next value of '{state}'"),
-        None => {
-            let node = graph.node(value.node);
-            let kind = node.op_kind().map_or("", |kind| kind.def().name);
-            format!("'{}' ({kind})", node.title())
+    if let Some(state) = next {
+        return format!("the next value of '{state}'");
+    }
+    let node = graph.node(value.node);
+    let kind = node.op_kind().map_or("", |kind| kind.def().name);
+    let name = graph.value_name(value);
+    match is_named(name) {
+        true => format!("'{name}' ({kind})"),
+        false => format!("a {kind} of {}", sources(graph, value).join(", ")),
+    }
+}
+
+/// Whether a name is not a number that the graph gave.
+fn is_named(name: &str) -> bool {
+    let digits = name.strip_prefix('v').unwrap_or("");
+    digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Names of the nearest values with names that a value is made of, the nearest first.
+fn sources(graph: &Graph, value: Value) -> Vec<String> {
+    const MOST: usize = 4;
+    let (mut found, mut queue) = (Vec::new(), VecDeque::from([value]));
+    let mut seen = HashSet::new();
+    while let Some(value) = queue.pop_front() {
+        for &operand in graph.node(value.node).inputs.iter().flatten() {
+            if !seen.insert(operand) || graph.constant(operand).is_some() {
+                continue;
+            }
+            match is_named(graph.value_name(operand)) {
+                true => found.push(format!("'{}'", graph.value_name(operand))),
+                false => queue.push_back(operand),
+            }
+        }
+        if found.len() >= MOST {
+            break;
         }
     }
+    found
 }
