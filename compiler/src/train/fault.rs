@@ -190,7 +190,7 @@ fn described(graph: &Graph, value: Value) -> String {
 /// Whether a name is not a number that the graph gave.
 fn is_named(name: &str) -> bool {
     let digits = name.strip_prefix('v').unwrap_or("");
-    digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())
+    digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Names of the nearest values with names that a value is made of, the nearest first.

@@ -86,3 +86,10 @@ pub fn left(fit: &Fit) -> Left {
         fit.history.rows().iter().map(row).collect(),
     )
 }
+
+/// A message without `(N of M elements)`, which rounding may change.
+pub fn without_counts(message: &str) -> String {
+    let (before, rest) = message.split_once(" (").unwrap_or((message, ""));
+    let (_, after) = rest.split_once(" elements)").unwrap_or(("", ""));
+    format!("{before}{after}")
+}
