@@ -9,6 +9,7 @@ mod fold_constants;
 mod fold_pads;
 mod fuse_elementwise;
 mod fuse_epilogues;
+mod fuse_rectifiers;
 mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
@@ -106,6 +107,10 @@ pub const PIPELINE: &[Pass] = &[
     pass!(
         fuse_elementwise,
         "one pass over memory for a chain of elementwise operators"
+    ),
+    pass!(
+        fuse_rectifiers,
+        "a ReLU's gradient joins that of the pool behind it"
     ),
     pass!(
         fuse_epilogues,

@@ -296,7 +296,9 @@ impl Sweep {
             Semantics::Reduce(reduce) => self.reduce(task, &reduce),
             Semantics::Contract(contract) => self.contract(task, &contract),
             Semantics::Window(window) => self.window(task, &window),
-            Semantics::WindowGradient(_) => Err("a pool's gradient has no gradient itself".into()),
+            Semantics::WindowGradient { .. } => {
+                Err("a pool's gradient has no gradient itself".into())
+            }
             Semantics::Movement(movement) => self.movement(task, &movement),
             Semantics::Index(index) => self.index(task, &index),
             Semantics::Control(_) => Err("control flow has no gradient".into()),

@@ -14,8 +14,11 @@ pub enum Semantics {
     Window(Window),
     /// What maximum pooling passes back. Operands: `x` and the gradient of the pooled values; the result has the shape of x:
     /// `dx[i] = sum of dy[o]` over the windows o that i wins. A window is won by the first of its elements that no later one exceeds, so
-    /// by a NaN only where it comes first.
-    WindowGradient(Window),
+    /// by a NaN only where it comes first. Where `rectified`, windows whose winner is not above 0 pass nothing back.
+    WindowGradient {
+        window: Window,
+        rectified: bool,
+    },
     Movement(Movement),
     /// Addressing that depends on data, sorting, recurrences: one named routine each.
     Index(Index),

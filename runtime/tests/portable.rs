@@ -332,9 +332,16 @@ fn pools_pass_gradients_to_the_first_greatest() {
         strides: vec![1, 2],
         dilations: vec![1, 1],
         pads: vec![0, 1],
+        rectified: false,
     };
     let dy = f32s(&[1, 1, 1, 3], &[10., 20., 30.]);
-    insta::assert_snapshot!(show(kernel.clone(), &[x.clone(), dy], &[(DType::F32, &[1, 1, 1, 5])]), @"[1, 1, 1, 5] [0.0, 30.0, 0.0, 0.0, 30.0]");
+    insta::assert_snapshot!(show(kernel.clone(), &[x.clone(), dy.clone()], &[(DType::F32, &[1, 1, 1, 5])]), @"[1, 1, 1, 5] [0.0, 30.0, 0.0, 0.0, 30.0]");
+    let rectified = MaxPoolGradient {
+        rectified: true,
+        ..kernel.clone()
+    };
+    let below = f32s(&[1, 1, 1, 5], &[-1., -3., 3., 2., 0.]);
+    insta::assert_snapshot!(show(rectified, &[below, dy], &[(DType::F32, &[1, 1, 1, 5])]), @"[1, 1, 1, 5] [0.0, 0.0, 20.0, 30.0, 0.0]");
     let dy = f32s(&[1, 2, 1, 3], &[0.; 6]);
     insta::assert_snapshot!(show(kernel, &[x, dy], &[(DType::F32, &[1, 1, 1, 5])]), @"step 'MaxPoolGradient': the gradient has shape [1, 2, 1, 3], expected [1, 1] first");
 }

@@ -23,6 +23,7 @@ fn unpool(random: &mut Random) -> Unpool {
         windows: windows as u32,
         next: [stride * VECTOR, VECTOR, stride * VECTOR],
         accumulate: width > stride || random.one_in(2),
+        rectified: random.one_in(2),
     }
 }
 

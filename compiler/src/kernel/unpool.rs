@@ -29,6 +29,8 @@ pub struct UnpoolGeometry {
     pub dilations: [usize; 2],
     /// Rows above, columns to the left.
     pub pads: [usize; 2],
+    /// Whether windows whose greatest element is not above 0 pass nothing back.
+    pub rectified: bool,
     pub x: Placement,
     pub dy: Placement,
     pub dx: Placement,
@@ -145,6 +147,7 @@ impl UnpoolGeometry {
             windows: columns.len() as u32,
             next: [constant(next[0])?, constant(next[1])?, constant(next[2])?],
             accumulate: self.overlaps(),
+            rectified: self.rectified,
         };
         let first = [rows.start as i64, columns.start as i64];
         let origin = [0, 1].map(|a| first[a] * self.strides[a] as i64 - self.pads[a] as i64);

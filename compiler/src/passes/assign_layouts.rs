@@ -101,7 +101,7 @@ fn role(graph: &Graph, id: NodeId, roles: &HashMap<NodeId, Role>) -> Option<Role
         }
         Semantics::Window(_) if is_pixel(ty) => follows(Role::Last),
         Semantics::Window(_) => follows(Role::Follower),
-        Semantics::WindowGradient(_) if ty.rank() == 4 => follows(Role::Unpool),
+        Semantics::WindowGradient { .. } if ty.rank() == 4 => follows(Role::Unpool),
         Semantics::Reduce(reduce) if reduce.axes == [2, 3] => follows(Role::Last),
         Semantics::Elementwise(_) => {
             let mut large = node

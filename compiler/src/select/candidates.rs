@@ -99,7 +99,7 @@ pub(super) fn of(semantics: &Semantics) -> &'static [Candidate] {
     match semantics {
         Semantics::Contract(_) => CONTRACTIONS,
         Semantics::Window(_) | Semantics::Reduce(_) => POOLS,
-        Semantics::WindowGradient(_) => WINDOW_GRADIENTS,
+        Semantics::WindowGradient { .. } => WINDOW_GRADIENTS,
         Semantics::Elementwise(_) => MAPS,
         Semantics::Movement(_) => MOVEMENTS,
         Semantics::Index(_) => ROUTINES,

@@ -21,7 +21,7 @@ pub fn routine(selector: &mut Selector, request: &Request) -> Offer {
 
 /// A pool's gradient in any number of dimensions.
 pub fn window_gradient(selector: &mut Selector, request: &Request) -> Offer {
-    let Semantics::WindowGradient(window) = request.semantics else {
+    let Semantics::WindowGradient { window, rectified } = request.semantics else {
         return Err("not a pool's gradient".to_string());
     };
     let sizes = |list: &[usize]| list.iter().map(|&n| n as u64).collect();
@@ -30,6 +30,7 @@ pub fn window_gradient(selector: &mut Selector, request: &Request) -> Offer {
         strides: sizes(&window.strides),
         dilations: sizes(&window.dilations),
         pads: sizes(&window.pads_begin),
+        rectified: *rectified,
     };
     call(selector, request, kernel.into())
 }

@@ -6,7 +6,7 @@ use crate::kernel::unpool::{self, UnpoolGeometry};
 use cnnc_ir::class::Semantics;
 
 pub fn unpool_tile(selector: &mut Selector, request: &Request) -> Offer {
-    let Semantics::WindowGradient(window) = request.semantics else {
+    let Semantics::WindowGradient { window, rectified } = request.semantics else {
         return Err("not a pool's gradient".to_string());
     };
     let (x, dy, dx) = (
@@ -28,6 +28,7 @@ pub fn unpool_tile(selector: &mut Selector, request: &Request) -> Offer {
         strides: pair(&window.strides),
         dilations: pair(&window.dilations),
         pads: pair(&window.pads_begin),
+        rectified: *rectified,
         x: placement(x)?,
         dy: placement(dy)?,
         dx: placement(dx)?,

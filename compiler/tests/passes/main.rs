@@ -13,6 +13,7 @@ mod fold_constants;
 mod fold_pads;
 mod fuse_elementwise;
 mod fuse_epilogues;
+mod fuse_rectifiers;
 mod remove_dead;
 mod remove_noops;
 mod remove_requantization;

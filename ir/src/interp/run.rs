@@ -325,8 +325,9 @@ impl Run {
             Semantics::Reduce(r) => self.reduce(r, operand(operands, 0)?, out.dtype, shape)?,
             Semantics::Contract(c) => self.contract(c, operands, out.dtype, shape)?,
             Semantics::Window(w) => self.window(w, operand(operands, 0)?, out.dtype, shape)?,
-            Semantics::WindowGradient(w) => {
-                self.window_gradient(w, operand(operands, 0)?, operand(operands, 1)?, out.dtype)?
+            Semantics::WindowGradient { window, rectified } => {
+                let (x, dy) = (operand(operands, 0)?, operand(operands, 1)?);
+                self.window_gradient(window, *rectified, x, dy)?
             }
             Semantics::Movement(m) => self.movement(m, operands, shape)?,
             Semantics::Index(_) | Semantics::Compose(_) | Semantics::Control(_) => {

@@ -79,9 +79,9 @@ impl Run {
     pub fn window_gradient(
         &mut self,
         w: &Window,
+        rectified: bool,
         x: &Array,
         dy: &Array,
-        dtype: DType,
     ) -> Result<Array, Fault> {
         if x.rank() < 2 || dy.rank() != x.rank() || dy.shape[..2] != x.shape[..2] {
             return Err(Fault::Invalid(format!(
@@ -95,6 +95,7 @@ impl Run {
         let winners = pool(&values, &positions, &dy.shape, |v, cells, _| {
             let exceeds = |best: usize, c: usize| if v[c] > v[best] { c } else { best };
             let winner = cells.iter().copied().reduce(exceeds);
+            let winner = winner.filter(|&c| !rectified || v[c] > 0.0);
             winner.map_or(-1, |c| c as i64)
         });
         let planes = |shape: &[usize]| shape[2..].iter().product::<usize>();
@@ -105,7 +106,7 @@ impl Run {
                 dx[o / from * to + cell] += d;
             }
         }
-        let dx = Array::new(dtype, x.shape.clone(), Data::Float(dx));
+        let dx = Array::new(x.dtype, x.shape.clone(), Data::Float(dx));
         Ok(dx.rounded(self.precision()))
     }
 }

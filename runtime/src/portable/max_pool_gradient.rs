@@ -17,13 +17,16 @@ pub struct MaxPoolGradient {
     pub dilations: Vec<u64>,
     /// Rows and columns of padding before the input.
     pub pads: Vec<u64>,
+    /// Whether windows whose greatest element is not above 0 pass nothing back.
+    pub rectified: bool,
 }
 
 wire_struct!(MaxPoolGradient {
     kernel,
     strides,
     dilations,
-    pads
+    pads,
+    rectified
 });
 
 impl MaxPoolGradient {
@@ -51,7 +54,9 @@ impl MaxPoolGradient {
                 let planes = x.data.chunks_exact(plane.max(1)).zip(dx.chunks_exact_mut(plane.max(1)));
                 for ((x, dx), dy) in planes.zip(gradients) {
                     for (cells, &d) in windows.iter().zip(dy) {
-                        if let Some(winner) = first_greatest(x, cells) {
+                        let winner = first_greatest(x, cells);
+                        let passes = |w: &usize| !self.rectified || x[*w].order(&T::ZERO).is_gt() && !x[*w].is_nan();
+                        if let Some(winner) = winner.filter(passes) {
                             dx[winner] = dx[winner].plus(d);
                         }
                     }

@@ -3,6 +3,7 @@
 //! ```text
 //! for half in the vectors of a channel block, for window in 0..windows, lane by lane:
 //!     winner = the first cell whose x no later cell's exceeds
+//!     if rectified and x[winner] is not above 0: dy = 0
 //!     for each cell:   dx[cell] = (cell is winner ? dy : 0) + (accumulate ? dx[cell] : 0)
 //! ```
 //!
@@ -23,6 +24,8 @@ pub struct Unpool {
     pub next: [i32; 3],
     /// Whether gradients are added to what `dx` holds: where windows overlap.
     pub accumulate: bool,
+    /// Whether a winner that is not above 0 gets nothing.
+    pub rectified: bool,
 }
 
 /// Where a window's cell lies, from the window's own place.
@@ -44,7 +47,10 @@ pub fn interpret(unpool: &Unpool, arguments: &mut Arguments<'_>) -> Result<(), F
             let values: Vec<f32> = unpool.cells.iter().map(read).collect::<Result<_, _>>()?;
             let exceeds = |best: usize, k: usize| if values[best] < values[k] { k } else { best };
             let winner = (1..values.len()).fold(0, exceeds);
-            let gradient = element("weights", arguments.weights, dy)?;
+            let mut gradient = element("weights", arguments.weights, dy)?;
+            if unpool.rectified && !(0.0 < values[winner]) {
+                gradient = 0.0;
+            }
             for (k, cell) in unpool.cells.iter().enumerate() {
                 let (len, origin) = (arguments.output.0.len(), arguments.output.1);
                 let at = locate("output", len, origin + dx + i64::from(cell.dx))?;
@@ -65,9 +71,10 @@ impl fmt::Display for Unpool {
         } else {
             "written to"
         };
+        let which = if self.rectified { ", rectified" } else { "" };
         writeln!(
             f,
-            "unpool {} windows, next x {x:+} dy {dy:+} dx {dx:+}, {how} dx",
+            "unpool {} windows, next x {x:+} dy {dy:+} dx {dx:+}, {how} dx{which}",
             self.windows
         )?;
         for cell in &self.cells {

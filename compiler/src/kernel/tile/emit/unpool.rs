@@ -89,6 +89,17 @@ impl Unpool {
             offset: 0,
         };
         asm.load(lanes.span(), GRADIENT, gradient);
+        if self.rectified {
+            let positive = Selection {
+                compare: Compare::Less,
+                x: ZERO,
+                y: Operand::Reg(BEST),
+                a: Operand::Reg(GRADIENT),
+                b: ZERO,
+                spare: SPARE,
+            };
+            asm.select(lanes, GRADIENT, positive);
+        }
         for (k, cell) in self.cells.iter().enumerate() {
             let wins = Selection {
                 compare: Compare::Equal,
