@@ -1,4 +1,5 @@
-//! The gradient of a ReLU joins the gradient of the maximum pool behind it: the pool's operand tells both.
+//! The gradient of a ReLU joins the gradient of the maximum pool behind it: the pool's operand tells both. Zeros may
+//! change their sign.
 
 use super::fuse_elementwise::expression;
 use super::{PassError, PassOptions, at};
