@@ -25,7 +25,7 @@ const ROWS: [&[&str]; 11] = [
     &["codegen"],
     &["emit"],
     &["compile"],
-    &["tune", "train"],
+    &["tune", "train", "style"],
     &["cli"],
     &["main"],
 ];

@@ -10,11 +10,13 @@ mod explain;
 mod export;
 mod failure;
 mod inspect;
+mod interrupt;
 mod load;
 mod output;
 mod progress;
 mod ranking;
 mod run;
+mod style;
 mod tensors;
 mod train;
 mod verify;
@@ -42,6 +44,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Verify(a) => verify::run(a, &cli.common),
         Command::Bench(a) => bench::run(a, &cli.common),
         Command::Inspect(a) => inspect::run(a, &cli.common),
+        Command::Style(a) => style::run(a, &cli.common),
         Command::Check(a) => check::run(a, &cli.common),
         Command::Explain(a) => explain::run(a, &cli.common),
     };

@@ -1,7 +1,7 @@
 //! cnnc, the compiler: ONNX or a native description in, one artefact of native code out.
 //!
 //! The stages, left to right; a module imports only to its left:
-//! `frontend | passes | statistics < schedule < memory < kernel < select < codegen < emit < compile < tune | train < cli`.
+//! `frontend | passes | statistics < schedule < memory < kernel < select < codegen < emit < compile < tune | train | style < cli`.
 
 pub mod cli;
 pub mod codegen;
@@ -14,5 +14,6 @@ pub mod passes;
 pub mod schedule;
 pub mod select;
 pub mod statistics;
+pub mod style;
 pub mod train;
 pub mod tune;

@@ -72,7 +72,10 @@ pub fn compiled_step(
 }
 
 /// Compiles a graph with its states bound.
-fn compiled(step: Step, options: &CompileOptions) -> Result<(Compiled, Vec<State>), TrainError> {
+pub(crate) fn compiled(
+    step: Step,
+    options: &CompileOptions,
+) -> Result<(Compiled, Vec<State>), TrainError> {
     let names = step.states.iter().map(|state| StateNames {
         input: state.name.clone(),
         output: state.next.clone(),

@@ -3,6 +3,7 @@
 //! * [`description`]: networks as people write them. [`zoo`]: those that come with cnnc.
 //! * [`network`]: a graph with parameters that can learn, and how it wants to be trained.
 //! * [`loss`], [`optimizer`], [`step`]: a training step as a graph.
+//! * [`style`]: style transfer, a step that changes a picture. [`photo`]: photographs as tensors and back.
 //! * [`initializer`]: what parameters are before they learn.
 //! * [`data`]: data sets, read from files and held against what they claim; augmentation; the order in which training sees them.
 //! * [`metrics`]: how good a classifier is. [`schedule`]: the learning rate's course. [`stopping`]: when to end. [`search`]: which settings
@@ -25,6 +26,7 @@ pub mod loss;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;
+pub mod photo;
 pub mod plot;
 pub mod random;
 pub mod schedule;
@@ -32,6 +34,7 @@ pub mod search;
 pub mod spec;
 pub mod step;
 pub mod stopping;
+pub mod style;
 pub mod tensorboard;
 pub mod zoo;
 

@@ -1,6 +1,7 @@
 //! The command line's grammar.
 
 mod learn;
+mod style;
 
 use super::failure::Failure;
 use crate::select;
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnnc_runtime::CpuLevel;
 pub use learn::{ClassWeighting, Eval, Learn, Part, Sampled, Train};
 use std::path::{Path, PathBuf};
+pub use style::Style;
 
 /// A graph compiler for convolutional networks: ONNX in, one mapped file of native code out.
 #[derive(Parser)]
@@ -120,6 +122,8 @@ pub enum Command {
     Bench(Bench),
     /// Show inputs, outputs, operators, parameters, memory
     Inspect(Model),
+    /// Give a picture the style of another one
+    Style(Style),
     /// List every problem of a model at once
     Check(Model),
     /// Show the kernel of every node, and those refused

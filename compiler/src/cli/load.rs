@@ -9,6 +9,7 @@ use crate::frontend::onnx::{ImportError, ImportOptions, Imported, import};
 use cnnc_ir::{Graph, Tensor};
 use cnnc_models::checkpoint::CheckpointError;
 use cnnc_runtime::{FormatError, Model, RunError};
+use std::fmt::Display;
 use std::path::Path;
 
 impl From<ImportError> for Failure {
@@ -161,6 +162,11 @@ pub fn compile_options(common: &Common) -> Result<CompileOptions, Failure> {
 
 /// A compile error with the file's name.
 pub fn in_file(path: &Path, e: CompileError) -> Failure {
+    Failure::input(format!("{}: {e}", path.display()))
+}
+
+/// A wrong input, with the file's name.
+pub fn wrong(path: &Path, e: impl Display) -> Failure {
     Failure::input(format!("{}: {e}", path.display()))
 }
 

@@ -1,11 +1,11 @@
 //! `cnnc train`: a described network learns a data set.
 
-mod interrupt;
 mod report;
 mod result;
 
 use super::args::{ClassWeighting, Common, Learn, Sampled, Train};
 use super::failure::{Failure, Status};
+use super::interrupt::Interrupt;
 use super::{dataset, load, note};
 use crate::frontend::native;
 use crate::train::TrainError;
@@ -14,7 +14,6 @@ use crate::train::fit::{Checkpoints, ClassWeights, Data, End, Fit, Options, fit}
 use cnnc_models::checkpoint::{Checkpoint, Folder};
 use cnnc_models::data::{Dataset, Sampling};
 use cnnc_models::network::{Network, Training};
-use interrupt::Interrupt;
 use report::Report;
 use std::path::Path;
 use std::str::FromStr;

@@ -6,8 +6,10 @@ use crate::history::History;
 
 /// What the columns of validation begin with.
 const VALIDATION: &str = "val_";
-/// Columns that are no figures.
-const NO_FIGURES: [&str; 3] = ["epoch", "seconds", "lr"];
+/// Columns that may be the x axis.
+const X: [&str; 2] = ["epoch", "iteration"];
+/// Other columns that are no figures.
+const NO_FIGURES: [&str; 2] = ["seconds", "lr"];
 
 const PANEL: [f32; 2] = [440.0, 320.0];
 /// From a panel's edges to its frame: left, top, right, bottom.
@@ -23,17 +25,19 @@ struct Curve {
 }
 
 /// Draws a panel for each figure of a history, side by side: a column `loss` with the column `val_loss`, and so on. The x axis is the column
-/// `epoch`, else the number of the row. Values that are not finite leave gaps.
+/// `epoch` or `iteration`, else the number of the row. Values that are not finite leave gaps.
 pub fn curves(history: &History) -> Picture {
     let mut figures: Vec<&str> = Vec::new();
     for name in history.columns() {
         let figure = name.strip_prefix(VALIDATION).unwrap_or(name);
-        if !NO_FIGURES.contains(&figure) && !figures.contains(&figure) {
+        let is_figure = ![&X[..], &NO_FIGURES].concat().contains(&figure);
+        if is_figure && !figures.contains(&figure) {
             figures.push(figure);
         }
     }
-    let epochs = history.column("epoch");
-    let epochs = epochs.unwrap_or_else(|| (1..=history.rows().len()).map(|i| i as f64).collect());
+    let own = X.into_iter().find_map(|x| Some((x, history.column(x)?)));
+    let (x_name, epochs) =
+        own.unwrap_or_else(|| (X[0], (1..=history.rows().len()).map(|i| i as f64).collect()));
     let mut picture = Picture::new(
         (PANEL[0] * figures.len().max(1) as f32) as u32,
         PANEL[1] as u32,
@@ -58,7 +62,7 @@ pub fn curves(history: &History) -> Picture {
         let curves: Vec<Curve> = curves.into_iter().flatten().collect();
         Panel::new(i as f32 * PANEL[0], &epochs, &curves).draw(
             &mut picture,
-            figure,
+            [figure, x_name],
             &epochs,
             &curves,
         );
@@ -92,15 +96,24 @@ impl Panel {
         }
     }
 
-    fn draw(&self, picture: &mut Picture, title: &str, epochs: &[f64], curves: &[Curve]) {
-        self.draw_axes(picture, title);
+    fn draw(
+        &self,
+        picture: &mut Picture,
+        [title, x_name]: [&str; 2],
+        epochs: &[f64],
+        curves: &[Curve],
+    ) {
+        self.draw_axes(picture, title, x_name);
         for curve in curves {
             self.draw_curve(picture, epochs, curve);
         }
-        self.draw_legend(picture, curves);
+        // One curve is what the title says.
+        if curves.len() > 1 {
+            self.draw_legend(picture, curves);
+        }
     }
 
-    fn draw_axes(&self, picture: &mut Picture, title: &str) {
+    fn draw_axes(&self, picture: &mut Picture, title: &str, x_name: &str) {
         let middle = (self.left + self.right) / 2.0;
         picture.text(
             [self.left, self.top - 8.0],
@@ -143,7 +156,7 @@ impl Panel {
         picture.line(corners.to_vec(), 1.0, Color::GRAY);
         picture.text(
             [middle, self.bottom + 37.0],
-            "epoch",
+            x_name,
             SMALL,
             Anchor::Middle,
             Color::GRAY,

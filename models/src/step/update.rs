@@ -138,7 +138,7 @@ impl Updating<'_> {
 }
 
 /// A map of an expression in those of the operands that it reads.
-fn used(graph: &mut Graph, expr: &Ex, operands: &[Value]) -> Result<Value, TypeError> {
+pub(crate) fn used(graph: &mut Graph, expr: &Ex, operands: &[Value]) -> Result<Value, TypeError> {
     let code = expr.finish();
     let reads = |k: usize| {
         let arg = cnnc_ir::expr::ExprOp::Arg(k as u32);

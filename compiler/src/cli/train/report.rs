@@ -1,8 +1,8 @@
 //! What is told of a run while it goes on: a bar, a row an epoch, files that grow.
 
-use super::interrupt::Interrupt;
 use crate::cli::args::{Common, Train};
 use crate::cli::failure::Failure;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{line, output};
 use crate::train::observer::{EpochDone, Observer, StepDone};

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: the first asks a run to end after its step, the second ends the program at once.
 
-use crate::cli::failure::Status;
+use super::failure::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
