@@ -102,9 +102,10 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         target,
         numerics: options.numerics,
         threads: options.threads,
+        same_sums: !options.states.is_empty(),
     };
     let mut schedule = schedule::schedule(&graph);
-    select::prepare(&mut schedule, wishes);
+    select::prepare(&mut schedule, wishes, &options.choices);
     let states = states(&graph, &options.states)?;
     let plan = memory::plan(&schedule, &states, options.max_arena)?;
     let selection = select::select(&schedule, &plan, wishes, &options.choices)?;

@@ -143,6 +143,8 @@ pub struct Staged {
     pub output: Place,
     pub bias: Place,
     pub residual: Place,
+    /// Any place where the plan has no constants.
+    pub constants: Place,
 }
 
 /// Where an operand's first element lies.
@@ -192,19 +194,21 @@ pub struct Wishes {
     pub numerics: Numerics,
     /// Threads that the work is cut for; any number may do it.
     pub threads: usize,
+    /// Whether results are to be the same bits whatever number of threads the work is cut for.
+    pub same_sums: bool,
 }
 
 /// What memory planning has to know of kernels: joins steps that are estimated to be quicker strip by strip, so that nothing is
 /// planned between them, and asks what memory each step works with.
-pub fn prepare(schedule: &mut Block, wishes: Wishes) {
+pub fn prepare(schedule: &mut Block, wishes: Wishes, choices: &Choices) {
     for step in &mut schedule.steps {
         let bodies = step.bodies.iter_mut();
-        bodies.for_each(|body| prepare(body, wishes));
+        bodies.for_each(|body| prepare(body, wishes, choices));
     }
-    let choices = Choices::default();
-    let runs = chain::runs(&mut Selector::new(None, wishes, &choices), schedule);
+    let estimated = Choices::default();
+    let runs = chain::runs(&mut Selector::new(None, wishes, &estimated), schedule);
     schedule.join(&runs);
-    let mut selector = Selector::new(None, wishes, &choices);
+    let mut selector = Selector::new(None, wishes, choices);
     let steps = schedule.steps.iter();
     let bytes: Vec<u64> = steps.map(|s| selector.workspace(schedule, s)).collect();
     for (step, bytes) in schedule.steps.iter_mut().zip(bytes) {

@@ -16,3 +16,4 @@ mod plan;
 mod random;
 mod stages;
 mod states;
+mod winograd;

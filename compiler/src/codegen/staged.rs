@@ -13,7 +13,7 @@
 use super::driver::{WORD, address, define_words, dispatch, import_table, import_tile, row};
 use super::nest::step_signature;
 use super::{CodegenError, Kernel, Tiles};
-use crate::kernel::staged::{Moving, Round, StageCall, Strip};
+use crate::kernel::staged::{Moving, Round, StageCall, StagePlace, Strip};
 use crate::select::Staged;
 use cnnc_runtime::Env;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -111,6 +111,7 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
         staged.residual,
     ];
     let operands = places.map(|place| address(&mut builder, env, place));
+    let constants = address(&mut builder, env, staged.constants);
     let scratch = builder
         .ins()
         .load(I64, MemFlagsData::trusted(), env, Env::SCRATCH as i32);
@@ -125,7 +126,20 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
     let mut emitter = Emitter {
         builder,
         callees,
-        scratch,
+        others: std::array::from_fn(|number| {
+            let others = [
+                (StagePlace::Scratch, scratch),
+                (StagePlace::Constants, constants),
+            ];
+            let used = |place: &StagePlace| {
+                let mut calls = staged.plan.calls.iter();
+                calls.any(|call| pointers(call)[number].place == *place)
+            };
+            others
+                .into_iter()
+                .filter(|(place, _)| used(place))
+                .collect()
+        }),
         calls: table,
         rounds,
     };
@@ -142,7 +156,8 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
 struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     callees: Vec<FuncRef>,
-    scratch: Value,
+    /// For each pointer, the places beside its operand that calls name, and where they are.
+    others: [Vec<(StagePlace, Value)>; POINTERS],
     /// Addresses of the tables.
     calls: Value,
     rounds: Value,
@@ -209,6 +224,19 @@ impl Emitter<'_> {
         self.close(repeated);
     }
 
+    /// What the offset of a pointer counts from.
+    fn start(&mut self, number: usize, place: Value, operand: Value) -> Value {
+        let mut start = operand;
+        for (other, at) in self.others[number].clone() {
+            let is_other = self
+                .builder
+                .ins()
+                .icmp_imm_s(IntCC::Equal, place, other as i64);
+            start = self.builder.ins().select(is_other, at, start);
+        }
+        start
+    }
+
     /// Call number `index`, for the `k`-th time.
     fn call(&mut self, index: Value, k: Value, operands: [Value; POINTERS]) {
         let call = row(&mut self.builder, self.calls, index, CALL * WORD);
@@ -217,7 +245,7 @@ impl Emitter<'_> {
         for (number, pointer) in pointers.iter_mut().enumerate() {
             let [place, offset, step] =
                 [0, 1, 2].map(|field| self.word(call, 1 + 3 * number as i64 + field));
-            let start = self.builder.ins().select(place, self.scratch, *pointer);
+            let start = self.start(number, place, *pointer);
             let moved = self.builder.ins().imul(k, step);
             let offset = self.builder.ins().iadd(offset, moved);
             *pointer = self.builder.ins().iadd(start, offset);

@@ -12,7 +12,7 @@
 //!                 place(call.input) + k * step, weights + .., place(call.output) + .., bias + .., residual + ..)
 //! ```
 //!
-//! where a place is the operand, moved by the strip's offset, or the scratch memory. Offsets are bytes.
+//! where a place is the operand, moved by the strip's offset, the scratch memory, or constants of the plan's own. Offsets are bytes.
 
 use super::tile::Microkernel;
 use std::collections::HashMap;
@@ -77,6 +77,8 @@ pub enum StagePlace {
     /// The operand itself.
     Operand = 0,
     Scratch = 1,
+    /// What transforms read beside their patches.
+    Constants = 2,
 }
 
 impl Moving {
@@ -93,6 +95,15 @@ impl Moving {
             place: StagePlace::Scratch,
             offset,
             step,
+        }
+    }
+
+    /// Constants do not move.
+    pub fn constants(offset: i64) -> Moving {
+        Moving {
+            place: StagePlace::Constants,
+            offset,
+            step: 0,
         }
     }
 }

@@ -10,7 +10,8 @@
 //! y = Aᵀ M A + bias  per output channel, then the epilogue
 //! ```
 //!
-//! where `U = G g Gᵀ` of the weights is computed at compile time, in f64. Against the direct sum, multiplications shrink by
+//! where `U = G g Gᵀ` of the weights is computed at compile time, in f64, or where weights are computed themselves, at run time
+//! ([`filters`]). Against the direct sum, multiplications shrink by
 //! `9 m² / (m + 2)²`: 2.25 for m = 2, 4 for m = 4; `U` is larger than `g` by `(m + 2)² / 9`. The error grows with m: relative to the
 //! largest output about 5e-7 for m = 2 and 1e-5 for m = 4 (direct: 1e-6).
 //!
@@ -21,19 +22,20 @@
 
 mod algorithm;
 mod cost;
+mod filters;
 mod squares;
 
 use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights, even};
 use super::conv::ConvGeometry;
 use super::placement::Placement;
-use super::plan::{ChannelGroup, Plan, PlanError};
+use super::plan::{Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
 use super::staged::{Moving, Repeated, StageCall, StagedBuilder, StagedPlan};
 use super::tile::transform::{Between, Patch, Transform};
 use super::tile::{ELEMENT, Init, Lanes, Source, Target};
 pub use algorithm::Algorithm;
-pub use cost::{Cut, Scheme, choose, ranking};
-use rayon::prelude::*;
+pub use cost::{Cut, Scheme, Setting, choose, ranking};
+pub use filters::{FilterOrder, Filters, PackedFilters};
 use squares::{Line, Squares};
 
 /// Bytes of one vector of a block of channels.
@@ -46,10 +48,8 @@ const BLOCK: usize = Lanes::Sixteen.count();
 #[derive(Clone, Debug)]
 pub struct Winograd {
     pub plan: StagedPlan,
+    pub filters: PackedFilters,
     algorithm: Algorithm,
-    /// The matrix product of one component.
-    product: Plan,
-    in_channels: usize,
     out_channels: usize,
 }
 
@@ -57,18 +57,24 @@ pub struct Winograd {
 ///
 /// # Errors
 /// As for [`check`], or if an offset does not fit a tile's constants.
-pub fn plan(conv: &ConvGeometry, scheme: Scheme, target: Target) -> Result<Winograd, PlanError> {
+pub fn plan(
+    conv: &ConvGeometry,
+    filters: Filters,
+    scheme: Scheme,
+    target: Target,
+) -> Result<Winograd, PlanError> {
     check(conv)?;
     let algorithm = scheme.algorithm;
     let squares = Squares::new(conv, scheme)?;
-    let product = product(conv, squares.per_strip(), target)?;
-    let builder = Builder::new(conv, algorithm, &squares, &product);
+    let product = product(conv, squares.per_strip(), filters.computed, target)?;
+    let channels = [conv.in_channels, conv.out_channels];
+    let filters = PackedFilters::new(algorithm, filters.order, channels, &product);
+    let builder = Builder::new(conv, algorithm, &squares, &product, &filters);
     Ok(Winograd {
         plan: builder.plan(),
+        filters,
         algorithm,
-        in_channels: conv.in_channels,
         out_channels: conv.out_channels,
-        product,
     })
 }
 
@@ -106,8 +112,31 @@ pub fn check(conv: &ConvGeometry) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// The matrix product of one component: a convolution 1x1 over a line of squares.
-fn product(conv: &ConvGeometry, squares: usize, target: Target) -> Result<Plan, PlanError> {
+/// The matrix product of one component: a convolution 1x1 over a line of squares. Where weights are computed, groups are whole
+/// blocks of channels.
+fn product(
+    conv: &ConvGeometry,
+    squares: usize,
+    computed: bool,
+    target: Target,
+) -> Result<Plan, PlanError> {
+    let blocking = blocking(conv, squares, computed, target);
+    if !computed {
+        return blocking.plan();
+    }
+    let whole = |plan: &Plan| {
+        let mut blocks = plan.packing.iter().flat_map(|p| p.blocks());
+        blocks.all(|block| block.width.is_multiple_of(BLOCK))
+    };
+    let plans = blocking.tilings().into_iter();
+    let mut plans = plans.filter_map(|tiling| blocking.plan_as(tiling).ok());
+    plans.find(whole).ok_or_else(|| {
+        let found = "none whose columns are whole blocks";
+        PlanError::geometry("the register block", "one that fits", found)
+    })
+}
+
+fn blocking(conv: &ConvGeometry, squares: usize, computed: bool, target: Target) -> Blocking {
     let line = Placement::dense(BLOCK, conv.in_channels, [1, squares], [0; 4]);
     let all = 0..1;
     Blocking {
@@ -138,7 +167,10 @@ fn product(conv: &ConvGeometry, squares: usize, target: Target) -> Result<Plan, 
         },
         channels: vec![ChannelRange {
             first: 0,
-            count: conv.out_channels,
+            count: match computed {
+                true => conv.out_channels.next_multiple_of(BLOCK),
+                false => conv.out_channels,
+            },
             filter: 0,
             input: 0,
             output: 0,
@@ -149,44 +181,12 @@ fn product(conv: &ConvGeometry, squares: usize, target: Target) -> Result<Plan, 
         input: line,
         output: line,
     }
-    .plan()
 }
 
 impl Winograd {
-    /// The weights section: constants of the two transforms, then the transformed weights, group by group and
-    /// component by component. `weights` are `[out_channels, in_channels, 3, 3]`; `None` if they are too few.
-    pub fn weights(&self, weights: &[f32]) -> Option<Vec<f32>> {
-        let (components, rows) = (self.algorithm.components(), self.in_channels);
-        if weights.len() != rows * self.out_channels * 9 {
-            return None;
-        }
-        let mut section = self.algorithm.constants();
-        let constants = section.len();
-        let packing = self.product.packing.as_ref()?;
-        section.resize(constants + packing.len() * components, 0.0);
-        let mut rest = &mut section[constants..];
-        let mut groups = Vec::new();
-        for group in packing.blocks() {
-            let (own, behind) = rest.split_at_mut(group.width * rows * components);
-            groups.push((group, own));
-            rest = behind;
-        }
-        groups.into_par_iter().for_each(|(group, own)| {
-            for (lane, filters) in weights
-                .chunks_exact(rows * 9)
-                .skip(group.first_channel)
-                .take(group.channels)
-                .enumerate()
-            {
-                for (row, filter) in filters.chunks_exact(9).enumerate() {
-                    let u = self.algorithm.filter(filter);
-                    for (component, value) in u.into_iter().take(components).enumerate() {
-                        own[(component * rows + row) * group.width + lane] = value;
-                    }
-                }
-            }
-        });
-        Some(section)
+    /// What the transforms of data read.
+    pub fn constants(&self) -> Vec<f32> {
+        self.algorithm.constants()
     }
 
     /// The bias in whole blocks.
@@ -210,6 +210,7 @@ struct Builder<'a> {
     algorithm: Algorithm,
     squares: &'a Squares,
     product: &'a Plan,
+    filters: &'a PackedFilters,
     bundles: Vec<Bundle>,
     /// Bytes between neighbouring blocks of channels in the scratch memory, and between components of `V` and of `M`.
     plane: i64,
@@ -223,6 +224,7 @@ impl<'a> Builder<'a> {
         algorithm: Algorithm,
         squares: &'a Squares,
         product: &'a Plan,
+        filters: &'a PackedFilters,
     ) -> Self {
         let bundles = bundles(product, conv.out_channels);
         let plane = squares.per_strip() as i64 * VECTOR;
@@ -234,6 +236,7 @@ impl<'a> Builder<'a> {
             algorithm,
             squares,
             product,
+            filters,
             plane,
             components: [apart(conv.in_channels.div_ceil(BLOCK)), apart(widest)],
             bundles,
@@ -306,7 +309,7 @@ impl<'a> Builder<'a> {
         StageCall {
             kernel: self.staged.kernel(transform),
             input: Moving::operand(line.input, self.conv.input_placement.strides[1] * ELEMENT),
-            weights: Moving::operand(0, 0),
+            weights: Moving::constants(0),
             output: Moving::scratch(line.first as i64 * VECTOR, self.plane),
             bias: Moving::operand(0, 0),
         }
@@ -314,13 +317,12 @@ impl<'a> Builder<'a> {
 
     /// `M` of a bundle and one component; repeated for every component.
     fn products(&mut self, bundle: usize, squares: usize) -> Vec<StageCall> {
-        let components = self.algorithm.components();
         let Bundle { groups, blocks } = &self.bundles[bundle];
         let first_block = blocks.start as i64 * self.plane;
-        let all = self.algorithm.constants().len() as i64 * ELEMENT;
         let mut calls = Vec::new();
-        for group in &self.product.groups[groups.clone()] {
-            let bytes = self.row_bytes(group) * self.conv.in_channels as i64;
+        for number in groups.clone() {
+            let group = &self.product.groups[number];
+            let [weights, component] = self.filters.group(number);
             for unit in self
                 .product
                 .spatial
@@ -332,19 +334,13 @@ impl<'a> Builder<'a> {
                 calls.push(StageCall {
                     kernel: self.staged.kernel(tile),
                     input: Moving::scratch(unit.input, self.components[0]),
-                    weights: Moving::operand(all + group.weights * components as i64, bytes),
+                    weights: Moving::operand(weights, component),
                     output: Moving::scratch(self.products_at() + offset, self.components[1]),
                     bias: Moving::operand(0, 0),
                 });
             }
         }
         calls
-    }
-
-    /// Bytes of a row of a group's weights.
-    fn row_bytes(&self, group: &ChannelGroup) -> i64 {
-        let tile = &self.product.tiles[group.first_tile as usize];
-        tile.columns.iter().map(|column| column.lanes.bytes()).sum()
     }
 
     /// Where `M` lies in the scratch memory.
@@ -383,7 +379,7 @@ impl<'a> Builder<'a> {
         StageCall {
             kernel: self.staged.kernel(transform),
             input: Moving::scratch(self.products_at() + line.first as i64 * VECTOR, self.plane),
-            weights: Moving::operand(self.algorithm.input().constants().len() as i64 * ELEMENT, 0),
+            weights: Moving::constants(self.algorithm.input().constants().len() as i64 * ELEMENT),
             output: Moving::operand(line.output + blocks.start as i64 * plane, plane),
             bias: Moving::operand(blocks.start as i64 * VECTOR, VECTOR),
         }

@@ -3,7 +3,7 @@
 use super::contract::Convolution;
 use super::filters::Bias;
 use super::pool::Pooled;
-use super::{Kernel, Place, Selector, Staged, Wishes, winograd};
+use super::{Kernel, Place, Selector, Staged, winograd};
 use crate::kernel::chain::{self, Kind, Stage};
 use crate::kernel::winograd::choose;
 use crate::memory::view::Space;
@@ -102,6 +102,7 @@ pub(super) fn kernels(
         output: last.output,
         bias: place(chain.bias(&bias))?,
         residual: last.residual.unwrap_or(last.output),
+        constants: last.output,
         target: selector.target,
         plan: chain.plan,
     })])
@@ -135,10 +136,7 @@ impl Link {
             _ => {
                 let conv = Convolution::new(&request)?;
                 let kind = kind(&conv)?;
-                let Wishes {
-                    target, threads, ..
-                } = selector.wishes;
-                let scheme = || choose(&conv.geometry, target, threads);
+                let scheme = || choose(&conv.geometry, selector.setting(false));
                 if winograd::admits(selector, &conv).is_ok() && scheme().is_some() {
                     return Err("Winograd's algorithm is estimated to be quicker".to_string());
                 }

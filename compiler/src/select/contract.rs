@@ -12,6 +12,7 @@ use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use crate::kernel::nest;
 use crate::kernel::placement::Placement;
 use crate::kernel::plan::{Plan as TilePlan, PlanError};
+use crate::kernel::winograd::{FilterOrder, Filters};
 use crate::memory::view::{Space, View};
 use cnnc_ir::class::{Contract, Conv, Semantics};
 use cnnc_ir::{DType, Ex, Layout, Tensor};
@@ -20,8 +21,14 @@ pub fn convolution_tile(selector: &mut Selector, request: &Request) -> Offer {
     let convolution = Convolution::new(request)?;
     let geometry = &convolution.geometry;
     let direct = conv::blocking(geometry, selector.target).map_err(|e| e.to_string())?;
-    let winograd = winograd::admits(selector, &convolution).is_ok();
-    let plan = match selector.decide_convolution(geometry, &direct, winograd) {
+    let filters = Filters {
+        order: FilterOrder::convolution(geometry.in_channels),
+        computed: convolution.weights.constant().is_err(),
+    };
+    let admitted = winograd::admits(selector, &convolution).is_ok();
+    let setting = admitted.then(|| selector.setting(filters.computed));
+    let title = winograd::title(geometry, filters);
+    let plan = match selector.decide_convolution(title, geometry, &direct, setting) {
         Choice::Direct(tiling) => decision::planned(&direct, tiling),
         Choice::Winograd(_) => direct.plan(),
     };
@@ -55,6 +62,16 @@ impl<'r> Convolution<'r> {
         let Semantics::Contract(Contract::Conv(class)) = request.semantics else {
             return Err("not a convolution".to_string());
         };
+        Convolution::with(request, |input, output, bias, split| {
+            geometry(class, input, output, bias, split)
+        })
+    }
+
+    /// An operator whose operands are those of a convolution.
+    pub(super) fn with(
+        request: &'r Request,
+        geometry: impl FnOnce(&View, &View, bool, &Epilogue) -> Result<ConvGeometry, String>,
+    ) -> Result<Convolution<'r>, String> {
         let (input, output) = (operand(request, 0)?, &request.outputs[0]);
         let weights = Filter::of(request, 1)?;
         let bias = Bias::of(request, 2)?;
@@ -64,7 +81,7 @@ impl<'r> Convolution<'r> {
             t.len() == channels && t.shape().iter().rev().take(2).all(|d| *d == 1) && bias.is_none()
         });
         let bias = bias.or_else(|| split.bias());
-        let geometry = geometry(class, input, output, bias.is_some(), &split)?;
+        let geometry = geometry(input, output, bias.is_some(), &split)?;
         Ok(Convolution {
             input,
             weights,

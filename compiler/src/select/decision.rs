@@ -8,7 +8,7 @@ use crate::kernel::blocking::Blocking;
 use crate::kernel::choice::{Choice, Tiling};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::plan::{Plan, PlanError};
-use crate::kernel::winograd::{self, Algorithm};
+use crate::kernel::winograd::{self, Algorithm, Setting};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -66,21 +66,21 @@ impl Selector<'_> {
         taken
     }
 
-    /// Decides between the direct sum and, where `winograd` allows them, Winograd's algorithms.
+    /// Decides between the direct sum and, where it may do it, Winograd's algorithms.
     pub(super) fn decide_convolution(
         &mut self,
+        problem: String,
         geometry: &ConvGeometry,
         direct: &Blocking,
-        winograd: bool,
+        winograd: Option<Setting>,
     ) -> Choice {
-        let (target, threads) = (self.target, self.wishes.threads);
         let tilings = best_tilings(direct);
         let mut ranking = Vec::new();
         let mut others = vec![tilings.clone()];
-        if winograd {
-            ranking.extend(winograd::choose(geometry, target, threads).map(Choice::Winograd));
+        if let Some(setting) = winograd {
+            ranking.extend(winograd::choose(geometry, setting).map(Choice::Winograd));
             others.extend(Algorithm::ALL.map(|algorithm| {
-                let schemes = winograd::ranking(geometry, &[algorithm], target, threads);
+                let schemes = winograd::ranking(geometry, &[algorithm], setting);
                 let schemes = schemes.into_iter().take(SCHEMES);
                 schemes.map(Choice::Winograd).collect()
             }));
@@ -89,7 +89,7 @@ impl Selector<'_> {
         // The best of every kind, then the second best: a tuner may run out of time.
         let depth = others.iter().map(Vec::len).max().unwrap_or(0);
         ranking.extend((0..depth).flat_map(|i| others.iter().filter_map(move |list| list.get(i))));
-        self.decide(geometry.to_string(), ranking)
+        self.decide(problem, ranking)
     }
 
     /// The plan of a direct sum, as it is decided.

@@ -1,13 +1,11 @@
 //! Gradients of convolutions' weights on tiles: a scattered result in memory that the step works with, then a copy in order.
 
 use super::contract::{f32_only, fixed, operand, pair, placement};
-use super::filters::strided;
+use super::filters::copied;
 use super::{Kernel, Offer, Place, Request, Selector, Tiled};
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::filter;
-use crate::kernel::nest;
 use cnnc_ir::class::{Contract, Semantics};
-use cnnc_ir::{DType, Ex};
 
 pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
     let Semantics::Contract(Contract::ConvFilter(class)) = request.semantics else {
@@ -48,7 +46,6 @@ pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
     };
     let plan = filter::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
     let scattered = selector.reserve(plan.len() * size_of::<f32>())?;
-    let copies = plan.copies();
     let moved = |view, by: i64| {
         let place = Place::from(view);
         Place {
@@ -58,25 +55,19 @@ pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
     };
     let mut kernels: Vec<Kernel> = plan
         .plans
-        .into_iter()
+        .iter()
         .map(|(plan, [from, to])| {
             Kernel::Tiled(Tiled {
-                plan,
+                plan: plan.clone(),
                 target: selector.target,
-                input: moved(x, from),
-                weights: moved(dy, to),
+                input: moved(x, *from),
+                weights: moved(dy, *to),
                 output: scattered,
                 bias: scattered,
                 residual: scattered,
             })
         })
         .collect();
-    for copy in copies {
-        let same = Ex::arg(0, DType::F32).finish();
-        let from = strided(&copy, scattered, true);
-        let to = strided(&copy, Place::from(output), false);
-        let nests = nest::elementwise(&same, &[from], &to).map_err(|e| e.to_string())?;
-        kernels.extend(nests.into_iter().map(Kernel::Nest));
-    }
+    kernels.extend(copied(&plan.copies(), scattered, Place::from(output))?);
     Ok(kernels)
 }

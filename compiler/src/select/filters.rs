@@ -70,15 +70,7 @@ impl<'r> Filter<'r> {
             }
             Filter::Computed(view) => {
                 let place = selector.reserve(packing.len() * size_of::<f32>())?;
-                let mut kernels = Vec::new();
-                for copy in packing.copies() {
-                    let [from, to] = [(Place::from(view), true), (place, false)]
-                        .map(|(place, is_source)| strided(&copy, place, is_source));
-                    let same = Ex::arg(0, DType::F32).finish();
-                    let nests =
-                        nest::elementwise(&same, &[from], &to).map_err(|e| e.to_string())?;
-                    kernels.extend(nests.into_iter().map(Kernel::Nest));
-                }
+                let kernels = copied(&packing.copies(), Place::from(view), place)?;
                 Ok((place, kernels))
             }
         }
@@ -94,13 +86,6 @@ impl<'r> Bias<'r> {
             Filter::Constant(tensor) => Bias::Constant(tensor.to_f32()),
             Filter::Computed(view) => Bias::Computed(view),
         }))
-    }
-
-    pub(super) fn constant(&self) -> Option<&[f32]> {
-        match self {
-            Bias::Constant(values) => Some(values),
-            Bias::Computed(_) => None,
-        }
     }
 
     fn place(&self, selector: &mut Selector, packing: &Packing) -> Result<Place, String> {
@@ -121,8 +106,20 @@ impl<'r> Bias<'r> {
     }
 }
 
+/// Copies as loop nests.
+pub(super) fn copied(copies: &[BlockCopy], from: Place, to: Place) -> Result<Vec<Kernel>, String> {
+    let mut kernels = Vec::new();
+    for copy in copies {
+        let same = Ex::arg(0, DType::F32).finish();
+        let [from, to] = [strided(copy, from, true), strided(copy, to, false)];
+        let nests = nest::elementwise(&same, &[from], &to).map_err(|e| e.to_string())?;
+        kernels.extend(nests.into_iter().map(Kernel::Nest));
+    }
+    Ok(kernels)
+}
+
 /// One side of a copy as a view.
-pub(super) fn strided(copy: &BlockCopy, place: Place, is_source: bool) -> View {
+fn strided(copy: &BlockCopy, place: Place, is_source: bool) -> View {
     let first = if is_source { copy.source } else { copy.target };
     let axes = copy.axes.iter();
     View {

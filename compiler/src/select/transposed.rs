@@ -2,7 +2,7 @@
 
 use super::contract::{Epilogue, f32_only, fixed, operand, pair, placement};
 use super::filters::{Bias, Filter, packed};
-use super::{Offer, Request, Selector};
+use super::{Offer, Request, Selector, winograd};
 use crate::kernel::transposed::{self, TransposedGeometry};
 use cnnc_ir::class::{Contract, Semantics};
 
@@ -42,6 +42,7 @@ pub fn transposed_tile(selector: &mut Selector, request: &Request) -> Offer {
         epilogue: split.fused.steps.clone(),
     };
     let plans = transposed::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    winograd::consider(selector, request);
     let mut kernels = Vec::new();
     for plan in plans {
         kernels.extend(packed(

@@ -44,5 +44,6 @@ pub fn unpool_tile(selector: &mut Selector, request: &Request) -> Offer {
         // Neither read nor there.
         bias: output,
         residual: output,
+        constants: output,
     })])
 }

@@ -200,6 +200,7 @@ fn found(case: &Case, prepared: &Prepared, target: Target, setup: Setup) -> Tens
             output: Place::from(out),
             bias: at(bias),
             residual: Place::from(out),
+            constants: Place::from(out),
         })]
     })
 }

@@ -6,7 +6,7 @@ use crate::numbers::Numbers;
 use crate::tiles::{BLOCKED, bytes, placement};
 use cnnc::kernel::conv::ConvGeometry;
 use cnnc::kernel::tile::{Step, Target};
-use cnnc::kernel::winograd::{self, Algorithm};
+use cnnc::kernel::winograd::{self, Algorithm, FilterOrder, Filters, Setting};
 use cnnc::memory::view::Space;
 use cnnc::select::{Place, Staged};
 use cnnc_ir::interp::{Interpreter, Precision};
@@ -83,14 +83,24 @@ fn both(case: &Case, algorithm: Algorithm, target: Target, setup: Setup) -> [Ten
             .into_iter()
             .collect(),
     };
-    let schemes = winograd::ranking(&geometry, &[algorithm], target, setup.threads);
+    let filters = Filters {
+        order: FilterOrder::convolution(c),
+        computed: false,
+    };
+    let setting = Setting {
+        target,
+        threads: setup.threads,
+        computed: false,
+        same_sums: false,
+    };
+    let schemes = winograd::ranking(&geometry, &[algorithm], setting);
     let winograd =
-        winograd::plan(&geometry, schemes[0], target).expect("the convolution has a plan");
-    let mut weights = bytes(
-        &winograd
-            .weights(&w.to_f32())
-            .expect("all weights are there"),
-    );
+        winograd::plan(&geometry, filters, schemes[0], target).expect("the convolution has a plan");
+    let packed = winograd.filters.pack(&w.to_f32());
+    let mut weights = bytes(&packed.expect("all weights are there"));
+    let constants = weights.len().next_multiple_of(64);
+    weights.resize(constants, 0);
+    weights.extend(bytes(&winograd.constants()));
     let bias = weights.len().next_multiple_of(64);
     weights.resize(bias, 0);
     weights.extend(bytes(&winograd.bias(&b.to_f32())));
@@ -107,6 +117,7 @@ fn both(case: &Case, algorithm: Algorithm, target: Target, setup: Setup) -> [Ten
             output: Place::from(out),
             bias: at(bias),
             residual: Place::from(out),
+            constants: at(constants),
         })]
     });
     [found, expected]

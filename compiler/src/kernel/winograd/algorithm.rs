@@ -66,23 +66,30 @@ const OUTPUT_4: LinearMap = LinearMap {
     outputs: &[11, 12, 13, 15],
 };
 
-/// `G` of F(2,3).
-const FILTER_2: &[[f64; 3]] = &[
-    [1., 0., 0.],
-    [0.5, 0.5, 0.5],
-    [0.5, -0.5, 0.5],
-    [0., 0., 1.],
-];
+/// `2 G` of F(2,3): `2 g0, g0 + g1 + g2, g0 - g1 + g2, 2 g2`.
+const FILTER_2: LinearMap = LinearMap {
+    inputs: 3,
+    combinations: &[c(1, 0, 0), c(1, 0, 2), c(1, 1, 4), c(-1, 1, 4), c(1, 2, 2)],
+    outputs: &[3, 5, 6, 7],
+};
 
-/// `G` of F(4,3).
-const FILTER_4: &[[f64; 3]] = &[
-    [1. / 4., 0., 0.],
-    [-1. / 6., -1. / 6., -1. / 6.],
-    [-1. / 6., 1. / 6., -1. / 6.],
-    [1. / 24., 1. / 12., 1. / 6.],
-    [1. / 24., -1. / 12., 1. / 6.],
-    [0., 0., 1.],
-];
+/// `24 G` of F(4,3), from `s = g0 + g2` and `q = g0 + 4 g2`: `6 g0, -4 (s + g1), -4 (s - g1), q + 2 g1, q - 2 g1, 24 g2`.
+const FILTER_4: LinearMap = LinearMap {
+    inputs: 3,
+    combinations: &[
+        c(5, 0, 0),
+        c(1, 0, 2),
+        c(1, 1, 4),
+        c(-5, 5, 5),
+        c(-1, 1, 4),
+        c(-5, 7, 7),
+        c(4, 2, 0),
+        c(2, 1, 9),
+        c(-2, 1, 9),
+        c(23, 2, 2),
+    ],
+    outputs: &[3, 6, 8, 10, 11, 12],
+};
 
 impl Algorithm {
     pub const ALL: [Algorithm; 2] = [Algorithm::F2, Algorithm::F4];
@@ -121,30 +128,39 @@ impl Algorithm {
         }
     }
 
-    /// What the two transforms read: the input's constants, then the output's.
+    /// What the two transforms of data read: the input's constants, then the output's.
     pub fn constants(self) -> Vec<f32> {
         let mut constants = self.input().constants();
         constants.extend(self.output().constants());
         constants
     }
 
-    /// `G g Gᵀ` of a 3x3 filter, row by row, computed in f64; behind the components stand zeros.
-    pub fn filter(self, g: &[f32]) -> [f32; 36] {
-        let matrix = match self {
+    /// `G` times [`Algorithm::denominator`], which makes its entries whole.
+    pub const fn filter(self) -> LinearMap {
+        match self {
             Algorithm::F2 => FILTER_2,
             Algorithm::F4 => FILTER_4,
-        };
-        let g: [f64; 9] = std::array::from_fn(|k| f64::from(g[k]));
-        let mut components = [0.0; 36];
-        for (i, left) in matrix.iter().enumerate() {
-            let half: [f64; 3] =
-                std::array::from_fn(|k| left[0] * g[k] + left[1] * g[3 + k] + left[2] * g[6 + k]);
-            for (j, right) in matrix.iter().enumerate() {
-                let sum = half[0] * right[0] + half[1] * right[1] + half[2] * right[2];
-                components[i * self.patch() + j] = sum as f32;
-            }
         }
-        components
+    }
+
+    pub const fn denominator(self) -> i32 {
+        match self {
+            Algorithm::F2 => 2,
+            Algorithm::F4 => 24,
+        }
+    }
+
+    /// What multiplies the two-sided product of [`Algorithm::filter`].
+    pub fn filter_scale(self) -> f32 {
+        1.0 / (self.denominator() * self.denominator()) as f32
+    }
+
+    /// `G`, row by row.
+    pub fn filter_matrix(self) -> Vec<[f64; 3]> {
+        let entry = |whole: i32| f64::from(whole) / f64::from(self.denominator());
+        let rows = self.filter().matrix().into_iter();
+        rows.map(|row| std::array::from_fn(|k| entry(row[k])))
+            .collect()
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
             };
             for (k, row) in output.iter().enumerate() {
                 for (r, d) in (0..3).flat_map(|r| (0..algorithm.patch()).map(move |d| (r, d))) {
-                    let terms = row.iter().zip(filter).zip(&input);
+                    let terms = row.iter().zip(&filter).zip(&input);
                     let sum: f64 = terms
                         .map(|((a, g), b)| f64::from(*a) * g[r] * f64::from(b[d]))
                         .sum();
@@ -195,6 +211,14 @@ mod tests {
         [0, 1, -1, 2, -2, 0]
         [0, 1, 1, 4, 4, 0]
         [0, 1, -1, 8, -8, 1]
+        ");
+        insta::assert_snapshot!(rows(FILTER_4).join("\n"), @r"
+        [6, 0, 0]
+        [-4, -4, -4]
+        [-4, 4, -4]
+        [1, 2, 4]
+        [1, -2, 4]
+        [0, 0, 24]
         ");
     }
 }

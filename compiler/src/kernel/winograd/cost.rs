@@ -54,26 +54,36 @@ pub struct Cut {
     pub parts: usize,
 }
 
+/// What a choice depends on beside the convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub target: Target,
+    pub threads: usize,
+    /// Whether weights are known at run time only, and transformed there.
+    pub computed: bool,
+    /// Whether sums, and so the algorithm, may not depend on the number of threads.
+    pub same_sums: bool,
+}
+
 /// The quickest scheme, if it is quicker than the direct sum by more than its estimate may err.
-pub fn choose(conv: &ConvGeometry, target: Target, threads: usize) -> Option<Scheme> {
+pub fn choose(conv: &ConvGeometry, setting: Setting) -> Option<Scheme> {
     const MARGIN: f64 = 0.9;
-    let direct = direct(conv, target) / threads.max(1) as f64 * MARGIN;
-    let quickest = estimates(conv, &Algorithm::ALL, target, threads)
-        .into_iter()
-        .next();
-    quickest
-        .filter(|(cycles, _)| *cycles < direct)
-        .map(|(_, scheme)| scheme)
+    let judged = match setting.same_sums {
+        true => Setting {
+            threads: 1,
+            ..setting
+        },
+        false => setting,
+    };
+    let direct = direct(conv, setting.target) / judged.threads.max(1) as f64 * MARGIN;
+    let (cycles, scheme) = *estimates(conv, &Algorithm::ALL, judged).first()?;
+    let best = ranking(conv, &[scheme.algorithm], setting);
+    best.into_iter().next().filter(|_| cycles < direct)
 }
 
 /// All schemes of some algorithms, that which is estimated to be quickest first.
-pub fn ranking(
-    conv: &ConvGeometry,
-    algorithms: &[Algorithm],
-    target: Target,
-    threads: usize,
-) -> Vec<Scheme> {
-    let estimates = estimates(conv, algorithms, target, threads);
+pub fn ranking(conv: &ConvGeometry, algorithms: &[Algorithm], setting: Setting) -> Vec<Scheme> {
+    let estimates = estimates(conv, algorithms, setting);
     estimates.into_iter().map(|(_, scheme)| scheme).collect()
 }
 
@@ -81,15 +91,14 @@ pub fn ranking(
 fn estimates(
     conv: &ConvGeometry,
     algorithms: &[Algorithm],
-    target: Target,
-    threads: usize,
+    setting: Setting,
 ) -> Vec<(f64, Scheme)> {
     let schemes = algorithms.iter().flat_map(|&algorithm| {
-        let cuts = cuts(conv, algorithm, threads).into_iter();
+        let cuts = cuts(conv, algorithm, setting.threads).into_iter();
         cuts.map(move |cut| Scheme { algorithm, cut })
     });
     let mut estimates: Vec<(f64, Scheme)> = schemes
-        .map(|scheme| (winograd(conv, scheme, target, threads), scheme))
+        .map(|scheme| (winograd(conv, scheme, setting), scheme))
         .collect();
     estimates.sort_by(|a, b| a.0.total_cmp(&b.0));
     estimates
@@ -138,7 +147,10 @@ fn direct(conv: &ConvGeometry, target: Target) -> f64 {
     overlapped(work, weights(conv, 9.0) / FROM_MEMORY)
 }
 
-fn winograd(conv: &ConvGeometry, scheme: Scheme, target: Target, threads: usize) -> f64 {
+fn winograd(conv: &ConvGeometry, scheme: Scheme, setting: Setting) -> f64 {
+    let Setting {
+        target, threads, ..
+    } = setting;
     let Scheme { algorithm, cut } = scheme;
     let Cut { strip, parts } = cut;
     let count = squares(conv, algorithm);
@@ -174,11 +186,35 @@ fn winograd(conv: &ConvGeometry, scheme: Scheme, target: Target, threads: usize)
         shared if shared <= SHARED => FROM_SHARED,
         _ => FROM_MEMORY,
     };
-    let traffic = weights / FROM_MEMORY
+    let first = match (setting.computed, weights <= SHARED) {
+        (true, true) => FROM_SHARED,
+        _ => FROM_MEMORY,
+    };
+    let traffic = weights / first
         + (strips - 1.0) * weights / again
         + strips * (read * (bundles + 1.0) + 2.0 * written * bundles) / between;
     let total = overlapped(products / MULTIPLY_ADDS + calls + transformed, traffic);
     // The last round of units may leave threads without work.
     let (units, threads) = (strips * parts as f64, threads.max(1) as f64);
-    total * (units / threads).ceil() / units
+    let transform = match setting.computed {
+        true => filters(conv, algorithm, target),
+        false => 0.0,
+    };
+    transform / threads + total * (units / threads).ceil() / units
+}
+
+/// Cycles to transform computed weights.
+fn filters(conv: &ConvGeometry, algorithm: Algorithm, target: Target) -> f64 {
+    let halves = (BLOCK / target.lanes().count()) as f64;
+    let patches = (conv.in_channels * conv.out_channels.div_ceil(BLOCK)) as f64 * halves;
+    let each = match algorithm {
+        Algorithm::F2 => 50.0,
+        Algorithm::F4 => 110.0,
+    };
+    let weights = weights(conv, algorithm.components() as f64);
+    let to = match weights <= SHARED {
+        true => FROM_SHARED,
+        false => FROM_MEMORY,
+    };
+    overlapped(patches * each, weights / to)
 }
