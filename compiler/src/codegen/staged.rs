@@ -86,6 +86,22 @@ fn pointers(call: &StageCall) -> [Moving; POINTERS] {
     ]
 }
 
+/// For each pointer, the places beside its operand that calls name.
+fn others(staged: &Staged) -> [Vec<StagePlace>; POINTERS] {
+    let all = [
+        StagePlace::Scratch,
+        StagePlace::Constants,
+        StagePlace::Weights,
+    ];
+    std::array::from_fn(|number| {
+        let used = |place: &StagePlace| {
+            let mut calls = staged.plan.calls.iter();
+            calls.any(|call| pointers(call)[number].place == *place)
+        };
+        all.into_iter().filter(used).collect()
+    })
+}
+
 /// Builds the step function.
 pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -> Function {
     let mut function = Function::with_name_signature(UserFuncName::default(), step_signature());
@@ -126,20 +142,9 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
     let mut emitter = Emitter {
         builder,
         callees,
-        others: std::array::from_fn(|number| {
-            let others = [
-                (StagePlace::Scratch, scratch),
-                (StagePlace::Constants, constants),
-            ];
-            let used = |place: &StagePlace| {
-                let mut calls = staged.plan.calls.iter();
-                calls.any(|call| pointers(call)[number].place == *place)
-            };
-            others
-                .into_iter()
-                .filter(|(place, _)| used(place))
-                .collect()
-        }),
+        others: others(staged),
+        scratch,
+        constants,
         calls: table,
         rounds,
     };
@@ -156,8 +161,10 @@ pub(super) fn build(staged: &Staged, tiles: &Tiles<'_>, table: Option<DataId>) -
 struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     callees: Vec<FuncRef>,
-    /// For each pointer, the places beside its operand that calls name, and where they are.
-    others: [Vec<(StagePlace, Value)>; POINTERS],
+    /// For each pointer, the places beside its operand that calls name.
+    others: [Vec<StagePlace>; POINTERS],
+    scratch: Value,
+    constants: Value,
     /// Addresses of the tables.
     calls: Value,
     rounds: Value,
@@ -225,13 +232,17 @@ impl Emitter<'_> {
     }
 
     /// What the offset of a pointer counts from.
-    fn start(&mut self, number: usize, place: Value, operand: Value) -> Value {
-        let mut start = operand;
-        for (other, at) in self.others[number].clone() {
-            let is_other = self
-                .builder
-                .ins()
-                .icmp_imm_s(IntCC::Equal, place, other as i64);
+    fn start(&mut self, number: usize, place: Value, operands: [Value; POINTERS]) -> Value {
+        let mut start = operands[number];
+        for other in self.others[number].clone() {
+            let at = match other {
+                StagePlace::Operand => operands[number],
+                StagePlace::Scratch => self.scratch,
+                StagePlace::Constants => self.constants,
+                StagePlace::Weights => operands[1],
+            };
+            let ins = self.builder.ins();
+            let is_other = ins.icmp_imm_s(IntCC::Equal, place, other as i64);
             start = self.builder.ins().select(is_other, at, start);
         }
         start
@@ -245,7 +256,7 @@ impl Emitter<'_> {
         for (number, pointer) in pointers.iter_mut().enumerate() {
             let [place, offset, step] =
                 [0, 1, 2].map(|field| self.word(call, 1 + 3 * number as i64 + field));
-            let start = self.start(number, place, *pointer);
+            let start = self.start(number, place, operands);
             let moved = self.builder.ins().imul(k, step);
             let offset = self.builder.ins().iadd(offset, moved);
             *pointer = self.builder.ins().iadd(start, offset);

@@ -4,18 +4,19 @@
 //!
 //! Roles are exchanged: what a tile calls pixels are pairs of an input channel and a kernel position, its weights are the gradient of
 //! the output, and it reduces over images and output positions. Columns are output channels, so that the result lies *scattered*: in
-//! blocks of sixteen output channels, each a matrix of rows `(c, kh, kw)`; [`FilterPlan::copies`] brings it into the order of weights.
+//! blocks of sixteen output channels, each a matrix of rows `(c, kh, kw)`; [`Scattered::copies`] brings it into the order of weights.
 //!
 //! The reduction is cut into runs of images that stay in a core's cache while all tiles walk over them; every plan but the first adds
 //! to what is there. Where the input has no halo, kernel positions that lose different outputs to the padding have tiles of their own.
 //! Deliberately absent: groups.
 
 use super::blocking::even;
+use super::choice::Tiling;
 use super::conv::ConvGeometry;
 use super::packing::{BlockCopy, CopyAxis};
 use super::plan::{ChannelGroup, Order, Plan, PlanError, SpatialUnit};
 use super::reduction::{Axis, CHUNK, Segment, UNROLL, constant};
-use super::tile::{Column, ELEMENT, Init, Lanes, Nest, Pixel, Source, Target, Tile};
+use super::tile::{Column, ELEMENT, Init, Lanes, Nest, Pixel, Shape, Source, Target, Tile};
 use std::ops::Range;
 
 /// Output channels of a block.
@@ -32,9 +33,15 @@ const RESIDENT: usize = 512 << 10;
 pub struct FilterPlan {
     /// Each with the byte offsets of its first image in the input and in the gradient of the output.
     pub plans: Vec<(Plan, [i64; 2])>,
-    out_channels: usize,
+    pub scattered: Scattered,
+}
+
+/// A result in blocks of sixteen output channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scattered {
+    pub out_channels: usize,
     /// Rows of a block: `c * kh * kw`.
-    rows: usize,
+    pub rows: usize,
 }
 
 /// Plans the filter gradient of `conv`, whose output placement is that of the gradient of the output.
@@ -71,13 +78,28 @@ pub fn plan(conv: &ConvGeometry, target: Target) -> Result<FilterPlan, PlanError
     });
     Ok(FilterPlan {
         plans: plans.collect::<Result<_, PlanError>>()?,
-        out_channels: conv.out_channels,
-        rows: filter.rows(),
+        scattered: Scattered {
+            out_channels: conv.out_channels,
+            rows: filter.rows(),
+        },
     })
 }
 
-impl FilterPlan {
-    /// Elements of the scattered result.
+/// The register block of a filter gradient's tiles, and their order.
+pub fn tiling(conv: &ConvGeometry, target: Target) -> Tiling {
+    let filter = Filter { conv, target };
+    let columns = filter.columns().iter().map(Vec::len).max().unwrap_or(1);
+    Tiling {
+        block: Shape {
+            pixels: filter.pixels(columns),
+            columns,
+        },
+        order: Order::GroupOuter,
+    }
+}
+
+impl Scattered {
+    /// Its elements.
     pub fn len(&self) -> usize {
         self.out_channels.next_multiple_of(BLOCK) * self.rows
     }
@@ -99,14 +121,14 @@ impl FilterPlan {
                     target: BLOCK * self.rows,
                 },
                 CopyAxis {
-                    count: lanes,
-                    source: 1,
-                    target: self.rows,
-                },
-                CopyAxis {
                     count: self.rows,
                     source: BLOCK,
                     target: 1,
+                },
+                CopyAxis {
+                    count: lanes,
+                    source: 1,
+                    target: self.rows,
                 },
             ],
         };

@@ -79,6 +79,8 @@ pub enum StagePlace {
     Scratch = 1,
     /// What transforms read beside their patches.
     Constants = 2,
+    /// The weights' operand, for a pointer that is not the weights'.
+    Weights = 3,
 }
 
 impl Moving {
@@ -93,6 +95,14 @@ impl Moving {
     pub fn scratch(offset: i64, step: i64) -> Moving {
         Moving {
             place: StagePlace::Scratch,
+            offset,
+            step,
+        }
+    }
+
+    pub fn weights(offset: i64, step: i64) -> Moving {
+        Moving {
+            place: StagePlace::Weights,
             offset,
             step,
         }

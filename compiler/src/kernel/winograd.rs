@@ -23,6 +23,7 @@
 mod algorithm;
 mod cost;
 mod filters;
+pub mod gradient;
 mod squares;
 
 use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights, even};
@@ -34,7 +35,7 @@ use super::staged::{Moving, Repeated, StageCall, StagedBuilder, StagedPlan};
 use super::tile::transform::{Between, Patch, Transform};
 use super::tile::{ELEMENT, Init, Lanes, Source, Target};
 pub use algorithm::Algorithm;
-pub use cost::{Cut, Scheme, Setting, choose, ranking};
+pub use cost::{Cut, Scheme, Setting, choose, choose_gradient, rank_gradient, ranking};
 pub use filters::{FilterOrder, Filters, PackedFilters};
 use squares::{Line, Squares};
 

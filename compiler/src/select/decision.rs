@@ -7,6 +7,7 @@ use super::{Numerics, Selector};
 use crate::kernel::blocking::Blocking;
 use crate::kernel::choice::{Choice, Tiling};
 use crate::kernel::conv::ConvGeometry;
+use crate::kernel::filter;
 use crate::kernel::plan::{Plan, PlanError};
 use crate::kernel::winograd::{self, Algorithm, Setting};
 use std::collections::BTreeMap;
@@ -90,6 +91,20 @@ impl Selector<'_> {
         let depth = others.iter().map(Vec::len).max().unwrap_or(0);
         ranking.extend((0..depth).flat_map(|i| others.iter().filter_map(move |list| list.get(i))));
         self.decide(problem, ranking)
+    }
+
+    /// Decides between the direct sum of a filter gradient and Winograd's algorithms.
+    pub(super) fn decide_gradient(&mut self, geometry: &ConvGeometry) -> Choice {
+        let setting = self.setting(true);
+        let direct = Choice::Direct(filter::tiling(geometry, self.target));
+        let mut ranking = Vec::new();
+        ranking.extend(winograd::choose_gradient(geometry, setting).map(Choice::Winograd));
+        ranking.push(direct);
+        for algorithm in Algorithm::ALL {
+            let schemes = winograd::rank_gradient(geometry, &[algorithm], setting);
+            ranking.extend(schemes.into_iter().take(SCHEMES).map(Choice::Winograd));
+        }
+        self.decide(format!("filter gradient of {geometry}"), ranking)
     }
 
     /// The plan of a direct sum, as it is decided.

@@ -1,13 +1,90 @@
-//! Gradients of convolutions' weights on tiles: a scattered result in memory that the step works with, then a copy in order.
+//! Gradients of convolutions' weights: a scattered result in memory that the step works with, then a copy in order.
 
 use super::contract::{f32_only, fixed, operand, pair, placement};
-use super::filters::copied;
-use super::{Kernel, Offer, Place, Request, Selector, Tiled};
+use super::filters::{copied, summed};
+use super::{Kernel, Numerics, Offer, Place, Request, Selector, Staged, Tiled};
+use crate::kernel::choice::Choice;
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::filter;
+use crate::kernel::winograd;
+use crate::memory::view::{Space, View};
 use cnnc_ir::class::{Contract, Semantics};
 
+/// The direct sum, on tiles.
 pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
+    let (geometry, [x, dy, output]) = problem(request)?;
+    decide(selector, &geometry);
+    let plan = filter::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
+    let scattered = selector.reserve(plan.scattered.len() * size_of::<f32>())?;
+    let mut kernels = Vec::new();
+    for (plan, [from, to]) in plan.plans {
+        kernels.push(Kernel::Tiled(Tiled {
+            plan,
+            target: selector.target,
+            input: moved(Place::from(x), from),
+            weights: moved(Place::from(dy), to),
+            output: scattered,
+            bias: scattered,
+            residual: scattered,
+        }));
+    }
+    let copies = plan.scattered.copies();
+    kernels.extend(copied(&copies, scattered, Place::from(output))?);
+    Ok(kernels)
+}
+
+/// Winograd's algorithm, where it is quicker.
+pub(super) fn filter_winograd(selector: &mut Selector, request: &Request) -> Offer {
+    let (geometry, [x, dy, output]) = problem(request)?;
+    if geometry.kernel != [3, 3] {
+        return Err("the kernel is not 3x3".to_string());
+    }
+    winograd::check(&geometry).map_err(|e| e.to_string())?;
+    let Some(Choice::Winograd(scheme)) = decide(selector, &geometry) else {
+        return Err("the direct sum is estimated to be quicker".to_string());
+    };
+    let gradient =
+        winograd::gradient::plan(&geometry, scheme, selector.target).map_err(|e| e.to_string())?;
+    let bytes = gradient.scattered.len() * size_of::<f32>();
+    let scattered = selector.reserve(bytes * gradient.parts)?;
+    let constants = Place {
+        space: Space::Weights,
+        offset: selector.constants.floats(&gradient.constants()),
+    };
+    let parts: Vec<Place> = (0..gradient.parts)
+        .map(|part| moved(scattered, (part * bytes) as i64))
+        .collect();
+    let copies = summed(&gradient.scattered.copies(), &parts, Place::from(output))?;
+    let mut kernels = vec![Kernel::Staged(Staged {
+        input: Place::from(x),
+        weights: Place::from(dy),
+        output: scattered,
+        bias: scattered,
+        residual: scattered,
+        constants,
+        target: selector.target,
+        plan: gradient.plan,
+    })];
+    kernels.extend(copies);
+    Ok(kernels)
+}
+
+/// What was decided, where there is something to decide.
+fn decide(selector: &mut Selector, geometry: &ConvGeometry) -> Option<Choice> {
+    let admitted =
+        selector.wishes.numerics != Numerics::Strict && winograd::check(geometry).is_ok();
+    admitted.then(|| selector.decide_gradient(geometry))
+}
+
+fn moved(place: Place, by: i64) -> Place {
+    Place {
+        offset: place.offset.wrapping_add_signed(by),
+        ..place
+    }
+}
+
+/// The convolution whose filters the gradient is for, and the views of its input, its output's gradient and the result.
+fn problem<'r>(request: &'r Request) -> Result<(ConvGeometry, [&'r View; 3]), String> {
     let Semantics::Contract(Contract::ConvFilter(class)) = request.semantics else {
         return Err("not a filter gradient".to_string());
     };
@@ -44,30 +121,5 @@ pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
         bias: false,
         epilogue: Vec::new(),
     };
-    let plan = filter::plan(&geometry, selector.target).map_err(|e| e.to_string())?;
-    let scattered = selector.reserve(plan.len() * size_of::<f32>())?;
-    let moved = |view, by: i64| {
-        let place = Place::from(view);
-        Place {
-            offset: place.offset.wrapping_add_signed(by),
-            ..place
-        }
-    };
-    let mut kernels: Vec<Kernel> = plan
-        .plans
-        .iter()
-        .map(|(plan, [from, to])| {
-            Kernel::Tiled(Tiled {
-                plan: plan.clone(),
-                target: selector.target,
-                input: moved(x, *from),
-                weights: moved(dy, *to),
-                output: scattered,
-                bias: scattered,
-                residual: scattered,
-            })
-        })
-        .collect();
-    kernels.extend(copied(&plan.copies(), scattered, Place::from(output))?);
-    Ok(kernels)
+    Ok((geometry, [x, dy, output]))
 }

@@ -108,11 +108,25 @@ impl<'r> Bias<'r> {
 
 /// Copies as loop nests.
 pub(super) fn copied(copies: &[BlockCopy], from: Place, to: Place) -> Result<Vec<Kernel>, String> {
+    summed(copies, &[from], to)
+}
+
+/// Copies of the sum of what lies in several places, added in their order.
+pub(super) fn summed(
+    copies: &[BlockCopy],
+    from: &[Place],
+    to: Place,
+) -> Result<Vec<Kernel>, String> {
+    let terms = (0..from.len()).map(|k| Ex::arg(k, DType::F32));
+    let sum = terms
+        .reduce(|sum, term| sum + term)
+        .ok_or("nothing is copied")?;
+    let sum = sum.finish();
     let mut kernels = Vec::new();
     for copy in copies {
-        let same = Ex::arg(0, DType::F32).finish();
-        let [from, to] = [strided(copy, from, true), strided(copy, to, false)];
-        let nests = nest::elementwise(&same, &[from], &to).map_err(|e| e.to_string())?;
+        let from: Vec<View> = from.iter().map(|from| strided(copy, *from, true)).collect();
+        let to = strided(copy, to, false);
+        let nests = nest::elementwise(&sum, &from, &to).map_err(|e| e.to_string())?;
         kernels.extend(nests.into_iter().map(Kernel::Nest));
     }
     Ok(kernels)

@@ -5,6 +5,7 @@
 //! weights are transformed whenever the step runs; whether they are finite is not asked.
 
 use super::contract::{Convolution, fixed, pair, placement};
+use super::filter;
 use super::filters::{Bias, Filter, copied};
 use super::{Kernel, Numerics, Offer, Place, Request, Selector, Staged};
 use crate::kernel::choice::Choice;
@@ -17,6 +18,9 @@ use cnnc_ir::class::{Contract, ConvTranspose, Semantics};
 pub fn winograd(selector: &mut Selector, request: &Request) -> Offer {
     if selector.wishes.numerics == Numerics::Strict {
         return Err("strict numerics ask for the direct sum".to_string());
+    }
+    if let Semantics::Contract(Contract::ConvFilter(_)) = request.semantics {
+        return filter::filter_winograd(selector, request);
     }
     let (convolution, filters) = problem(request)?;
     let geometry = &convolution.geometry;

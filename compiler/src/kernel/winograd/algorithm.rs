@@ -91,6 +91,56 @@ const FILTER_4: LinearMap = LinearMap {
     outputs: &[3, 6, 8, 10, 11, 12],
 };
 
+/// `A` of F(2,3): `y0, y0 + y1, y0 - y1, -y1`.
+const GRADIENT_2: LinearMap = LinearMap {
+    inputs: 2,
+    combinations: &[c(1, 1, 0), c(-1, 1, 0), c(-2, 1, 1)],
+    outputs: &[0, 2, 3, 4],
+};
+
+/// `A` of F(4,3), from `e1, o1 = y0 + y2, y1 + y3` and `e2, o2 = y0 + 4 y2, y1 + 4 y3`:
+/// `y0, e1 + o1, e1 - o1, e2 + 2 o2, e2 - 2 o2, y3`.
+const GRADIENT_4: LinearMap = LinearMap {
+    inputs: 4,
+    combinations: &[
+        c(1, 2, 0),
+        c(1, 3, 1),
+        c(1, 5, 4),
+        c(-1, 5, 4),
+        c(4, 2, 0),
+        c(4, 3, 1),
+        c(2, 9, 8),
+        c(-2, 9, 8),
+    ],
+    outputs: &[0, 6, 7, 10, 11, 3],
+};
+
+/// `2 Gᵀ` of F(2,3): `2 p0 + p1 + p2, p1 - p2, p1 + p2 + 2 p3`.
+const FILTER_GRADIENT_2: LinearMap = LinearMap {
+    inputs: 4,
+    combinations: &[c(1, 2, 1), c(2, 0, 4), c(-1, 2, 1), c(2, 3, 4)],
+    outputs: &[5, 6, 7],
+};
+
+/// `24 Gᵀ` of F(4,3), from `s1, d1 = p2 ± p1` and `s2, d2 = p3 ± p4`: `6 p0 - 4 s1 + s2, 2 (2 d1 + d2), 4 (s2 - s1 + 6 p5)`.
+const FILTER_GRADIENT_4: LinearMap = LinearMap {
+    inputs: 6,
+    combinations: &[
+        c(1, 1, 2),
+        c(1, 4, 3),
+        c(-1, 1, 2),
+        c(-1, 4, 3),
+        c(-4, 6, 7),
+        c(6, 0, 10),
+        c(2, 8, 9),
+        c(1, 12, 12),
+        c(-1, 6, 7),
+        c(6, 5, 14),
+        c(3, 15, 15),
+    ],
+    outputs: &[11, 13, 16],
+};
+
 impl Algorithm {
     pub const ALL: [Algorithm; 2] = [Algorithm::F2, Algorithm::F4];
 
@@ -125,6 +175,22 @@ impl Algorithm {
         match self {
             Algorithm::F2 => OUTPUT_2,
             Algorithm::F4 => OUTPUT_4,
+        }
+    }
+
+    /// `A`.
+    pub const fn output_gradient(self) -> LinearMap {
+        match self {
+            Algorithm::F2 => GRADIENT_2,
+            Algorithm::F4 => GRADIENT_4,
+        }
+    }
+
+    /// `Gᵀ` times [`Algorithm::denominator`].
+    pub const fn filter_gradient(self) -> LinearMap {
+        match self {
+            Algorithm::F2 => FILTER_GRADIENT_2,
+            Algorithm::F4 => FILTER_GRADIENT_4,
         }
     }
 
@@ -173,10 +239,7 @@ mod tests {
     fn both_algorithms_convolve_in_one_dimension() {
         for algorithm in Algorithm::ALL {
             let (input, output) = (algorithm.input().matrix(), algorithm.output().matrix());
-            let filter = match algorithm {
-                Algorithm::F2 => FILTER_2,
-                Algorithm::F4 => FILTER_4,
-            };
+            let filter = algorithm.filter_matrix();
             for (k, row) in output.iter().enumerate() {
                 for (r, d) in (0..3).flat_map(|r| (0..algorithm.patch()).map(move |d| (r, d))) {
                     let terms = row.iter().zip(&filter).zip(&input);
@@ -187,6 +250,21 @@ mod tests {
                     assert!((sum - expected).abs() < 1e-15, "{algorithm:?} {k} {r} {d}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn maps_of_gradients_are_transposes() {
+        let transposed = |map: LinearMap| {
+            let rows = map.matrix();
+            let column = |k: usize| rows.iter().map(|row| row[k]).collect::<Vec<i32>>();
+            (0..map.inputs).map(column).collect::<Vec<_>>()
+        };
+        for algorithm in Algorithm::ALL {
+            let gradient = algorithm.output_gradient().matrix();
+            assert_eq!(gradient, transposed(algorithm.output()));
+            let filter = algorithm.filter_gradient().matrix();
+            assert_eq!(filter, transposed(algorithm.filter()));
         }
     }
 

@@ -1,9 +1,12 @@
 //! Which algorithm is quickest, and how large its strips should be: estimated cycles of arithmetic and of memory traffic.
 
+mod gradient;
+
 use super::{Algorithm, BLOCK};
 use crate::kernel::blocking::even;
 use crate::kernel::conv::ConvGeometry;
 use crate::kernel::tile::Target;
+pub use gradient::{Gradient, choose_gradient, rank_gradient};
 
 /// Vector multiply-adds a cycle.
 const MULTIPLY_ADDS: f64 = 2.0;
