@@ -18,14 +18,14 @@ fn part(random: &mut Random, size: usize) -> std::ops::Range<usize> {
 /// One of the transforms that Winograd plans are made of, for a row of patches.
 fn transform(random: &mut Random) -> Transform {
     let algorithm = random.pick(&Algorithm::ALL);
-    let (patch, patches) = (algorithm.patch(), random.within(1, 3));
+    let patches = random.within(1, 3);
     let forward = random.one_in(2);
-    let map = if forward {
-        algorithm.input()
+    let map = random.pick(&if forward {
+        vec![algorithm.input(), algorithm.filter(), algorithm.output_gradient()]
     } else {
-        algorithm.output()
-    };
-    let (read, written) = (patch, map.outputs.len());
+        vec![algorithm.output(), algorithm.filter_gradient()]
+    });
+    let (read, written) = (map.inputs, map.outputs.len());
     let side = |random: &mut Random, size: usize, whole: bool| {
         let column = VECTOR * random.within(patches, 4);
         let all = 0..size;
