@@ -21,7 +21,11 @@ fn transform(random: &mut Random) -> Transform {
     let patches = random.within(1, 3);
     let forward = random.one_in(2);
     let map = random.pick(&if forward {
-        vec![algorithm.input(), algorithm.filter(), algorithm.output_gradient()]
+        vec![
+            algorithm.input(),
+            algorithm.filter(),
+            algorithm.output_gradient(),
+        ]
     } else {
         vec![algorithm.output(), algorithm.filter_gradient()]
     });

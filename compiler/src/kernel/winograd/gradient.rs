@@ -241,7 +241,7 @@ impl Builder<'_> {
                 rows: line.read[0].clone(),
                 columns: line.read[1].clone(),
             },
-            ..self.into_components(line.count, v)
+            ..self.component_transform(line.count, v)
         };
         let offset = image as i64 * images + rectangle.input + line.input;
         StageCall {
@@ -268,7 +268,7 @@ impl Builder<'_> {
                 rows: line.write[0].clone(),
                 columns: line.write[1].clone(),
             },
-            ..self.into_components(line.count, w)
+            ..self.component_transform(line.count, w)
         };
         let offset = image as i64 * images + rectangle.output + line.output;
         let constants = self.algorithm.input().constants().len() as i64 * ELEMENT;
@@ -282,7 +282,7 @@ impl Builder<'_> {
     }
 
     /// A transform whose results are components in the scratch memory.
-    fn into_components(&self, patches: usize, area: Area) -> Transform {
+    fn component_transform(&self, patches: usize, area: Area) -> Transform {
         let size = self.algorithm.patch();
         let output = Patch {
             row: (area.component * size as i64) as i32,
