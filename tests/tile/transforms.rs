@@ -60,6 +60,7 @@ fn transform(random: &mut Random) -> Transform {
             Between::Input
         },
         patches: patches as u32,
+        below: VECTOR * random.within(0, 9),
         bias: !forward && random.one_in(2),
         epilogue: if forward {
             Vec::new()

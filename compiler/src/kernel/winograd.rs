@@ -304,6 +304,7 @@ impl<'a> Builder<'a> {
             },
             between: Between::Output,
             patches: line.count as u32,
+            below: (row * self.algorithm.size() as i64) as i32,
             bias: false,
             epilogue: Vec::new(),
         };
@@ -373,6 +374,7 @@ impl<'a> Builder<'a> {
             },
             between: Between::Input,
             patches: line.count as u32,
+            below: (row * size as i64) as i32,
             bias: self.conv.bias,
             epilogue: self.conv.epilogue.clone(),
         };

@@ -96,6 +96,9 @@ pub struct Transform {
     pub between: Between,
     /// Patches in a row.
     pub patches: u32,
+    /// Bytes from a patch to the one below it, where vectors lie as in a picture (the input of an expanding map, else the output):
+    /// it will be worked on soon, and its memory is asked for. 0 for none.
+    pub below: i32,
     /// Whether a vector of `bias` is added to every element of the result.
     pub bias: bool,
     pub epilogue: Vec<Step>,

@@ -249,6 +249,7 @@ impl PackedFilters {
             },
             between: Between::Output,
             patches: count as u32,
+            below: 0,
             bias: false,
             epilogue: vec![Step::Scale(self.algorithm.filter_scale().into())],
         }

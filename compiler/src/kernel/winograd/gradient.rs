@@ -241,6 +241,7 @@ impl Builder<'_> {
                 rows: line.read[0].clone(),
                 columns: line.read[1].clone(),
             },
+            below: (row * size) as i32,
             ..self.component_transform(line.count, v)
         };
         let offset = image as i64 * images + rectangle.input + line.input;
@@ -268,6 +269,7 @@ impl Builder<'_> {
                 rows: line.write[0].clone(),
                 columns: line.write[1].clone(),
             },
+            below: (row * size) as i32,
             ..self.component_transform(line.count, w)
         };
         let offset = image as i64 * images + rectangle.output + line.output;
@@ -297,6 +299,7 @@ impl Builder<'_> {
             output,
             between: Between::Output,
             patches: patches as u32,
+            below: 0,
             bias: false,
             epilogue: Vec::new(),
         }
@@ -387,6 +390,7 @@ impl Builder<'_> {
             },
             between: Between::Input,
             patches: channels as u32,
+            below: 0,
             bias: false,
             epilogue: vec![Step::Scale(self.algorithm.filter_scale().into())],
         };

@@ -68,9 +68,30 @@ impl Transform {
         }
     }
 
+    /// Asks for a line of the patch below, as far as it will not have been read by then.
+    fn prefetch<A: VectorAsm>(&self, asm: &mut A, line: usize) {
+        let (side, pointer, size) = match self.between {
+            Between::Output => (&self.input, Pointer::Input(0), self.map.inputs),
+            Between::Input => (&self.output, Pointer::Output, self.map.outputs.len()),
+        };
+        let fresh = (side.next / side.column.max(1)).clamp(0, size as i32) as usize;
+        if self.below == 0 || line + fresh < size {
+            return;
+        }
+        for column in 0..fresh {
+            asm.prefetch(Address {
+                pointer,
+                offset: side.at(line, column) + i64::from(self.below),
+            });
+        }
+    }
+
     /// `between = T X`, column by column.
     fn columns_pass<A: VectorAsm>(&self, asm: &mut A, lanes: Lanes) {
         for j in self.input.columns.clone() {
+            if self.between == Between::Output {
+                self.prefetch(asm, j);
+            }
             let from = |i: usize| {
                 let address = Address {
                     pointer: Pointer::Input(0),
@@ -90,6 +111,9 @@ impl Transform {
     fn rows_pass<A: VectorAsm>(&self, asm: &mut A, lanes: Lanes) {
         let columns = self.output.columns.clone();
         for i in self.output.rows.clone() {
+            if self.between == Between::Input {
+                self.prefetch(asm, i);
+            }
             let from = |j: usize| {
                 let exists = self.input.columns.contains(&j);
                 exists.then(|| self.between_at(i, j))
