@@ -5,7 +5,8 @@
 //! | here | a step compiled, and [`Trainer`], the session that takes it |
 //! | [`classifier`] | a network as something that tells classes of pictures: where samples enter, what comes out |
 //! | [`judge`] | a network judged on samples with the parameters of the moment |
-//! | [`fit`] | the loop: batches, steps, validation, early stopping |
+//! | [`fit`] | a network fitted to a data set, and all that can be said about how |
+//! | `run` | the loop: batches, steps, validation, early stopping |
 //! | `feed` | batches made on a thread of their own |
 //! | `resume` | from a run to its checkpoint and back |
 //! | `fault` | which value was the first that is no number |
@@ -20,6 +21,7 @@ pub mod fit;
 pub mod judge;
 pub mod observer;
 mod resume;
+mod run;
 mod scores;
 
 pub use error::TrainError;

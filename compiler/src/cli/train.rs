@@ -50,7 +50,7 @@ pub fn run(a: &Train, common: &Common) -> Result<(), Failure> {
         validation: &data.test,
     };
     let fitted = fit(&network, parts, &options, from.as_ref(), &mut report);
-    report.finish()?;
+    report.finish(fitted.as_ref().ok().map(|f| &f.history))?;
     let fitted = fitted.map_err(in_file)?;
     if fitted.end == End::Stopped && a.checkpoint.is_some() {
         return Err(stopped(&fitted, a, &interrupt));

@@ -4,7 +4,7 @@
 //! bits, up to the one that made the first NaN or infinity. That one is compiled once more with every value an output.
 
 use super::feed::Filled;
-use super::fit::Run;
+use super::run::Run;
 use super::{TrainError, set_input};
 use crate::compile::compile;
 use cnnc_ir::{Graph, NodeKind, Tensor, Value};

@@ -10,7 +10,8 @@
 //! | what the run is: network, data, settings | notes, which a run that goes on must agree with; only the number of epochs may be another |
 
 use super::TrainError;
-use super::fit::{ClassWeights, Run};
+use super::fit::ClassWeights;
+use super::run::Run;
 use cnnc_ir::{DType, Tensor};
 use cnnc_models::checkpoint::{Checkpoint, Progress};
 use cnnc_models::history::History;
@@ -25,7 +26,7 @@ const SECONDS: &str = "seconds";
 
 impl Run<'_> {
     /// All that is needed to go on.
-    pub fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
+    pub fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
         let mut tensors = self.trainer.values()?;
         let best = self.best_weights.iter();
         tensors.extend(best.map(|(name, t)| (format!("{BEST}{name}"), t.clone())));
@@ -51,8 +52,17 @@ impl Run<'_> {
         })
     }
 
-    /// What makes the run the one it is.
-    fn identity(&self) -> BTreeMap<String, String> {
+    /// What makes the run the one it is; found out once, since it reads all data.
+    fn identity(&mut self) -> BTreeMap<String, String> {
+        if let Some(known) = &self.identity {
+            return known.clone();
+        }
+        let identity = self.entries();
+        self.identity = Some(identity.clone());
+        identity
+    }
+
+    fn entries(&self) -> BTreeMap<String, String> {
         let training = &self.options.training;
         let entries = [
             ("network", self.network.graph.name.clone()),
@@ -134,7 +144,7 @@ impl Run<'_> {
     }
 
     /// Refuses a checkpoint of another run, and says what differs.
-    fn compare(&self, progress: &Progress) -> Result<(), TrainError> {
+    fn compare(&mut self, progress: &Progress) -> Result<(), TrainError> {
         let mut pairs = vec![
             (
                 "seed".to_string(),

@@ -16,7 +16,7 @@ fn a_run_leaves_all_that_was_asked_for() {
     let place = Place::new();
     let out = place.done(
         "train small.cnn --data data --epochs 3 --batch 16 --optimizer adam:lr=0.01 --metrics accuracy,auc --json --threads 1 \
-         --plot p.svg --plot p.png --csv c.csv --tensorboard events --predictions n.png -o w.safetensors -o net.bin",
+         --plot p.svg --plot p.png --csv c.csv --tensorboard events --predictions n.png -o w.safetensors -o net.onnx -o net.bin",
     );
     let rows = lines(&out);
     let keys: Vec<&String> = rows[2].as_object().unwrap().keys().collect();
@@ -55,15 +55,15 @@ fn a_run_leaves_all_that_was_asked_for() {
         lines(&place.done("eval small.cnn --weights w.safetensors --data data --batch 16 --json"))
             .remove(0);
     let artefact = lines(&place.done("eval net.bin --data data --json")).remove(0);
+    let model = lines(&place.done("eval net.onnx --data data --batch 7 --json")).remove(0);
     for figure in ["loss", "accuracy", "auc"] {
-        let [was, is, also] = [
-            &rows[2][&format!("val_{figure}")],
-            &described[figure],
-            &artefact[figure],
-        ]
-        .map(|v| v.as_f64().unwrap());
-        assert_eq!(was, is, "{figure}");
-        assert!((is - also).abs() < 1e-4, "{figure}: {is} {also}");
+        let number = |object: &Value, name: &str| object[name].as_f64().unwrap();
+        let is = number(&described, figure);
+        assert_eq!(number(&rows[2], &format!("val_{figure}")), is, "{figure}");
+        for other in [&artefact, &model] {
+            let other = number(other, figure);
+            assert!((is - other).abs() < 1e-4, "{figure}: {is} {other}");
+        }
     }
     assert_eq!(described["confusion"].as_array().unwrap().len(), 3);
     let digest = |line: &str| place.done(line);

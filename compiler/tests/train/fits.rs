@@ -144,3 +144,32 @@ fn what_does_not_fit_is_refused() {
     insta::assert_snapshot!(refused(&NET.replace(", 3))", ", 2))")));
     insta::assert_snapshot!(refused(&NET.replace("softmax(dense(x, 3))", "image")));
 }
+
+#[test]
+fn a_single_score_is_a_probability() {
+    let text = "network one
+input image: f32[8, 8]
+output label = sigmoid(dense(flatten(image), 1))
+";
+    let of_two = |samples: cnnc_models::data::Samples| {
+        let is_binary = |i: &usize| samples.labels()[*i] < 2;
+        samples.select(&(0..samples.len()).filter(is_binary).collect::<Vec<_>>())
+    };
+    let (train, validation) = (of_two(strokes(240, 1)), of_two(strokes(60, 2)));
+    let data = Data {
+        train: &train,
+        validation: &validation,
+    };
+    let mut options = options(20);
+    options.training.loss = "binary_cross_entropy".parse().unwrap();
+    options.training.augment = Default::default();
+    options.training.schedule = Default::default();
+    let fit = fit(&network(text), data, &options, None, &mut Blind).unwrap();
+    let last = |name: &str| *fit.history.column(name).unwrap().last().unwrap();
+    assert!(
+        last("accuracy") > 0.8 && last("auc") > 0.9,
+        "{}",
+        fit.history
+    );
+    assert!(last("val_auc") > 0.8, "{}", fit.history);
+}

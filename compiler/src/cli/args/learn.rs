@@ -12,8 +12,8 @@ pub struct Train {
     pub data: PathBuf,
     #[command(flatten)]
     pub learn: Learn,
-    /// Where the trained network goes: weights (.safetensors, for --weights), or an artefact of batch 1 (.bin); may be given more than
-    /// once (default: NET.safetensors in the working directory)
+    /// Where the trained network goes: weights (.safetensors, for --weights), a model (.onnx) or an artefact of batch 1 (.bin); may be
+    /// given more than once (default: NET.safetensors in the working directory)
     #[arg(short, long = "output", value_name = "OUT")]
     pub outputs: Vec<PathBuf>,
     /// Keep checkpoints in a folder, one after every epoch

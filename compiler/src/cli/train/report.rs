@@ -55,10 +55,13 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// Ends the report.
-    pub fn finish(mut self) -> Result<(), Failure> {
+    /// Ends the report; files show the whole run, also where it had nothing left to do.
+    pub fn finish(mut self, history: Option<&History>) -> Result<(), Failure> {
         self.bar = None;
-        self.failure.map_or(Ok(()), Err)
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        history.map_or(Ok(()), |history| write_files(history, self.csv, self.plots))
     }
 
     fn tell(&mut self, done: &EpochDone) -> Result<(), Failure> {
@@ -124,16 +127,20 @@ fn pace(done: &StepDone, (since, first): (Instant, u64)) -> String {
         .iter()
         .map(|(name, v)| format!("{name} {v:.4}"))
         .collect();
-    let seconds = since.elapsed().as_secs_f64();
-    let batches = (done.batch - first).max(1) as f64;
-    let left = (done.batches - done.batch) as f64 * seconds / batches;
-    format!(
-        "epoch {}/{}  {}  {:.0} images/s  {left:.0} s left",
+    let text = format!(
+        "epoch {}/{}  {}",
         done.epoch,
         done.epochs,
-        figures.join("  "),
-        batches * done.samples as f64 / seconds.max(1e-9),
-    )
+        figures.join("  ")
+    );
+    let batches = (done.batch - first) as f64;
+    if batches == 0.0 {
+        return text;
+    }
+    let each = since.elapsed().as_secs_f64() / batches;
+    let rate = done.samples as f64 / each.max(1e-9);
+    let left = (done.batches - done.batch) as f64 * each;
+    format!("{text}  {rate:.0} images/s  {left:.0} s left")
 }
 
 /// The last row by column.

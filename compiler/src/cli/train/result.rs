@@ -4,9 +4,10 @@ use super::report::{check_picture, write_picture};
 use super::with_file;
 use crate::cli::args::{Common, Train};
 use crate::cli::failure::Failure;
-use crate::cli::{load, note, output};
+use crate::cli::{export as onnx, load, note, output};
 use crate::compile::compile;
 use crate::frontend::native;
+use crate::frontend::onnx::export::export;
 use crate::train::classifier::Classifier;
 use crate::train::fit::Fit;
 use crate::train::judge::Judge;
@@ -36,9 +37,9 @@ impl<'a> Outputs<'a> {
             given => given.to_vec(),
         };
         for path in &networks {
-            if !matches!(extension(path), "safetensors" | "bin") {
+            if !matches!(extension(path), "safetensors" | "onnx" | "bin") {
                 return Err(Failure::input(format!(
-                    "{}: a trained network is written as .safetensors or .bin",
+                    "{}: a trained network is written as .safetensors, .onnx or .bin",
                     path.display()
                 )));
             }
@@ -69,6 +70,10 @@ impl<'a> Outputs<'a> {
         for path in &self.networks {
             match extension(path) {
                 "bin" => self.write_artefact(&network, classifier, path, common)?,
+                "onnx" => {
+                    let model = export(&network.graph, None);
+                    onnx::write(&mut model.map_err(Failure::input)?, path)?;
+                }
                 _ => Weights::of(&network).write(path)?,
             }
             note(common, &format!("{}: the trained network", path.display()));
