@@ -149,7 +149,8 @@ fn what_does_not_fit_is_refused() {
 fn a_single_score_is_a_probability() {
     let text = "network one
 input image: f32[8, 8]
-output label = sigmoid(dense(flatten(image), 1))
+x = dense(flatten(image), 32, relu)
+output label = sigmoid(dense(x, 1))
 ";
     let of_two = |samples: cnnc_models::data::Samples| {
         let is_binary = |i: &usize| samples.labels()[*i] < 2;

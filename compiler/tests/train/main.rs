@@ -7,3 +7,4 @@ mod fits;
 mod place;
 mod resumes;
 mod signals;
+mod zoo;
