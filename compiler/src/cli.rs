@@ -19,6 +19,7 @@ mod run;
 mod style;
 mod tensors;
 mod train;
+mod tune;
 mod verify;
 
 use args::{Cli, Command};
@@ -44,6 +45,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Verify(a) => verify::run(a, &cli.common),
         Command::Bench(a) => bench::run(a, &cli.common),
         Command::Inspect(a) => inspect::run(a, &cli.common),
+        Command::Tune(a) => tune::run(a, &cli.common),
         Command::Style(a) => style::run(a, &cli.common),
         Command::Check(a) => check::run(a, &cli.common),
         Command::Explain(a) => explain::run(a, &cli.common),

@@ -9,6 +9,7 @@
 //! | `run` | the loop: batches, steps, validation, early stopping |
 //! | `feed` | batches made on a thread of their own |
 //! | `resume` | from a run to its checkpoint and back |
+//! | [`search`] | many trainings side by side: grids, random settings, folds |
 //! | `fault` | which value was the first that is no number |
 //!
 //! The same network, data and settings give the same bits, with any number of threads and any number of interruptions.
@@ -23,6 +24,7 @@ pub mod observer;
 mod resume;
 mod run;
 mod scores;
+pub mod search;
 
 pub use error::TrainError;
 

@@ -11,7 +11,7 @@
 //!
 //! `zoo/README.md` holds the grammar and the layers. `lex` and `parse` read a text into `ast`; `elaborate` runs its statements once and
 //! `evaluate`s their expressions; `layers` add to the graph through a `call` and the `builder`; `operator` is the escape hatch to ONNX's
-//! operators; `train` reads the section on training.
+//! operators; `train` reads the section on training, `section` writes one.
 //!
 //! Deliberately absent: files and formats. Who reads a description says what its imports are.
 
@@ -25,8 +25,11 @@ mod layers;
 mod lex;
 mod operator;
 mod parse;
+mod section;
 mod train;
 mod value;
+
+pub use section::section;
 
 use crate::network::Network;
 use cnnc_ir::Graph;

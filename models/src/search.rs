@@ -3,6 +3,8 @@
 //!
 //! All are iterators and run nothing: what a configuration is worth, whoever trains it finds out.
 
+pub mod settings;
+
 use crate::random::Random;
 use std::fmt;
 use std::str::FromStr;

@@ -2,14 +2,17 @@
 
 mod learn;
 mod style;
+mod tune;
 
 use super::failure::Failure;
+use super::tensors::Size;
 use crate::select;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnnc_runtime::CpuLevel;
 pub use learn::{ClassWeighting, Eval, Learn, Part, Sampled, Train};
 use std::path::{Path, PathBuf};
 pub use style::Style;
+pub use tune::Tune;
 
 /// A graph compiler for convolutional networks: ONNX in, one mapped file of native code out.
 #[derive(Parser)]
@@ -21,7 +24,7 @@ pub struct Cli {
     pub common: Common,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Common {
     /// One JSON object a line on standard output, nothing else there
     #[arg(long, global = true)]
@@ -122,6 +125,8 @@ pub enum Command {
     Bench(Bench),
     /// Show inputs, outputs, operators, parameters, memory
     Inspect(Model),
+    /// Find the settings that a network learns best with
+    Tune(Tune),
     /// Give a picture the style of another one
     Style(Style),
     /// List every problem of a model at once
@@ -204,6 +209,13 @@ pub struct Run {
     /// An input: NAME=FILE (.npy .npz .pb .png .jpg), NAME=random:SEED or NAME=SHAPE with random values
     #[arg(long = "input", value_name = "NAME=SOURCE")]
     pub inputs: Vec<String>,
+    /// Resize pictures first: to HxW, or to no side longer than N (an input of fixed size gets them in its own)
+    #[arg(long, value_name = "HxW|N", value_parser = super::tensors::size)]
+    pub resize: Option<Size>,
+    /// What white is, in pictures that go in and come out: 1, or 255 for networks that take levels (default: 1 going in; coming out 1, or
+    /// 255 where a value exceeds 2)
+    #[arg(long, value_name = "WHITE", value_parser = positive)]
+    pub scale: Option<f64>,
     /// Write every output as NAME.npy into a folder
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,

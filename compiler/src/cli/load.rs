@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::note;
 use crate::compile::{CompileError, CompileOptions, Compiled, compile};
 use crate::frontend::native::{self, NativeError};
-use crate::frontend::onnx::{ImportError, ImportOptions, Imported, import};
+use crate::frontend::onnx::{self, ImportError, ImportOptions, Imported, import};
 use cnnc_ir::{Graph, Tensor};
 use cnnc_models::checkpoint::CheckpointError;
 use cnnc_runtime::{FormatError, Model, RunError};
@@ -131,6 +131,28 @@ pub fn free(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gra
         // An operator wants to know them; what is wrong with the model is found again.
         Err(_) => graph(path, options, common),
     }
+}
+
+/// The inputs of a source file with their extents, `None` for a free one.
+pub fn input_dims(
+    path: &Path,
+    options: &ImportOptions,
+    common: &Common,
+) -> Result<Vec<(String, Vec<Option<u64>>)>, Failure> {
+    if !is_artefact(path) && !is_native(path) {
+        return Ok(onnx::input_dims(path)?);
+    }
+    // What is to be said of the model is said when it is compiled.
+    let quiet = Common {
+        quiet: true,
+        ..common.clone()
+    };
+    let graph = free(path, options, &quiet)?;
+    let dims = graph.inputs().iter().map(|&id| {
+        let dims = graph.ty(id.into()).shape.iter().map(|dim| dim.fixed());
+        (graph.value_name(id.into()).to_string(), dims.collect())
+    });
+    Ok(dims.collect())
 }
 
 fn notes_of(path: &Path, notes: &[String], common: &Common) {

@@ -2,6 +2,7 @@
 
 use super::args::{Common, Run};
 use super::failure::{Failure, printable};
+use super::tensors::Pictures;
 use super::{line, load, ranking, tensors};
 use crate::emit;
 use crate::frontend::onnx::ImportOptions;
@@ -20,7 +21,7 @@ pub fn run(a: &Run, common: &Common) -> Result<(), Failure> {
     }
     let outputs = if load::is_artefact(&a.model) {
         let model = load::open(&a.model)?;
-        let inputs = inputs(&model, &given)?;
+        let inputs = inputs(&model, &given, a, common)?;
         execute(&model, &inputs, common.threads())?
     } else {
         from_source(a, &given, common)?
@@ -41,7 +42,10 @@ fn from_source(
         if let Some(shape) = load::shape(source) {
             options.shapes.insert(name.to_string(), shape);
         } else if !source.starts_with("random:") && !is_picture(source) {
-            files.push((name.to_string(), tensors::read(Path::new(source), &[])?));
+            files.push((
+                name.to_string(),
+                tensors::read(Path::new(source), &[], pictures(a), common)?,
+            ));
         }
     }
     if files.len() == given.len() && !files.is_empty() && !load::is_native(&a.model) {
@@ -55,9 +59,47 @@ fn from_source(
     for (name, t) in &files {
         options.shapes.insert(name.clone(), t.shape().to_vec());
     }
+    fit_pictures(a, given, &mut options, common)?;
     let model = load::model(&a.model, &options, common)?;
-    let inputs = inputs(&model, given)?;
+    let inputs = inputs(&model, given, a, common)?;
     execute(&model, &inputs, common.threads())
+}
+
+fn pictures(a: &Run) -> Pictures {
+    Pictures {
+        resize: a.resize,
+        white: a.scale,
+    }
+}
+
+/// Inputs of free height or width get those of their pictures.
+fn fit_pictures(
+    a: &Run,
+    given: &BTreeMap<&str, &str>,
+    options: &mut ImportOptions,
+    common: &Common,
+) -> Result<(), Failure> {
+    let shown: Vec<_> = given.iter().filter(|(_, s)| is_picture(s)).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    // What is wrong with the model is told when it is compiled.
+    let Ok(inputs) = load::input_dims(&a.model, options, common) else {
+        return Ok(());
+    };
+    for (name, source) in shown {
+        let input = inputs.iter().find(|(input, _)| input == name);
+        let Some([n, c, h, w]) = input.map(|(_, dims)| &dims[..]) else {
+            continue;
+        };
+        if h.is_none() || w.is_none() {
+            let [height, width] = tensors::photo(Path::new(source), pictures(a))?.size();
+            let own = [(n, 1), (c, 3), (h, height), (w, width)];
+            let shape = own.map(|(extent, own)| extent.map_or(own, |n| n as usize));
+            options.shapes.insert(name.to_string(), shape.to_vec());
+        }
+    }
+    Ok(())
 }
 
 fn is_picture(source: &str) -> bool {
@@ -67,7 +109,12 @@ fn is_picture(source: &str) -> bool {
 }
 
 /// Values for all inputs of the model; those not given are an error.
-fn inputs(model: &Model, given: &BTreeMap<&str, &str>) -> Result<Vec<(String, Tensor)>, Failure> {
+fn inputs(
+    model: &Model,
+    given: &BTreeMap<&str, &str>,
+    a: &Run,
+    common: &Common,
+) -> Result<Vec<(String, Tensor)>, Failure> {
     let ports = &model.program().inputs;
     let known = || {
         ports
@@ -107,7 +154,7 @@ fn inputs(model: &Model, given: &BTreeMap<&str, &str>) -> Result<Vec<(String, Te
                 None if load::shape(source).is_some() => {
                     tensors::random(ir_dtype(port.operand.dtype), &shape, 0)
                 }
-                None => tensors::read(Path::new(source), &shape)?,
+                None => tensors::read(Path::new(source), &shape, pictures(a), common)?,
             };
             Ok((port.name.clone(), tensor))
         })
@@ -181,7 +228,7 @@ fn write(a: &Run, outputs: &[(String, Tensor)]) -> Result<(), Failure> {
     if let Some(dir) = &a.output_dir {
         std::fs::create_dir_all(dir).map_err(|e| Failure::file(dir, &e))?;
         for (name, t) in outputs {
-            tensors::write(&dir.join(file_name(name)), t)?;
+            tensors::write(&dir.join(file_name(name)), t, a.scale)?;
         }
     }
     for text in &a.outputs {
@@ -190,7 +237,7 @@ fn write(a: &Run, outputs: &[(String, Tensor)]) -> Result<(), Failure> {
             .iter()
             .find(|(n, _)| n == name)
             .ok_or_else(|| Failure::input(format!("there is no output '{name}'")))?;
-        tensors::write(&PathBuf::from(file), t)?;
+        tensors::write(&PathBuf::from(file), t, a.scale)?;
     }
     Ok(())
 }

@@ -9,20 +9,11 @@ use crate::frontend::onnx::{ImportOptions, input_names};
 use crate::style::{Losses, Transfer, TransferError};
 use cnnc_ir::{Graph, Tensor};
 use cnnc_models::history::History;
-use cnnc_models::photo::{self, Photo, PhotoError};
+use cnnc_models::photo::{self, Photo};
 use cnnc_models::plot;
 use cnnc_models::style::{Layers, Settings, StyleError, convolutions, default_layers};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-impl From<PhotoError> for Failure {
-    fn from(e: PhotoError) -> Failure {
-        match e {
-            PhotoError::Io { .. } => Failure::system(e),
-            e => Failure::input(e),
-        }
-    }
-}
 
 impl From<TransferError> for Failure {
     fn from(e: TransferError) -> Failure {

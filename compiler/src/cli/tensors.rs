@@ -1,17 +1,70 @@
 //! Tensors in files: `.npy`, `.npz`, `.pb` (ONNX TensorProto), `.png`, `.jpg`, and `random:SEED`.
 
+use super::args::Common;
 use super::failure::Failure;
-use super::output;
+use super::{load, note, output};
 use crate::frontend::onnx::tensor_from_file;
 use cnnc_ir::{DType, Tensor};
 use cnnc_models::data::numpy;
+use cnnc_models::photo::{self, Photo, PhotoError};
 use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::BufReader;
 use std::path::Path;
 
-/// Reads a tensor. A picture becomes `[1, channels, height, width]` of `shape` (resized, values 0 to 1); the other formats carry
+impl From<PhotoError> for Failure {
+    fn from(e: PhotoError) -> Failure {
+        match e {
+            PhotoError::Io { .. } => Failure::system(e),
+            e => Failure::input(e),
+        }
+    }
+}
+
+/// How pictures become tensors and tensors pictures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pictures {
+    pub resize: Option<Size>,
+    /// What white is, where that is said.
+    pub white: Option<f64>,
+}
+
+/// What pictures are resized to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Height and width.
+    Exact([usize; 2]),
+    /// The longer side at most.
+    Bound(usize),
+}
+
+/// `HxW` or `N`.
+pub fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| text.parse().ok().filter(|n| (1..=1 << 14).contains(n));
+    let size = match text.split_once('x') {
+        None => side(text).map(Size::Bound),
+        Some((h, w)) => side(h).zip(side(w)).map(|(h, w)| Size::Exact([h, w])),
+    };
+    size.ok_or_else(|| "expected HxW or N, pixels from 1 to 16384".to_string())
+}
+
+/// A photograph as `--resize` wants it.
+pub fn photo(path: &Path, pictures: Pictures) -> Result<Photo, Failure> {
+    let photo = Photo::open(path)?;
+    Ok(match pictures.resize {
+        None => photo,
+        Some(Size::Exact(size)) => photo.resized(size),
+        Some(Size::Bound(most)) => photo.bounded(most),
+    })
+}
+
+/// Reads a tensor. A picture becomes `[1, channels, height, width]` of `shape`, resized where it has another size; the other formats carry
 /// their own type and shape.
-pub fn read(path: &Path, shape: &[usize]) -> Result<Tensor, Failure> {
+pub fn read(
+    path: &Path,
+    shape: &[usize],
+    pictures: Pictures,
+    common: &Common,
+) -> Result<Tensor, Failure> {
     let extension = path
         .extension()
         .and_then(|e| e.to_str())
@@ -25,7 +78,7 @@ pub fn read(path: &Path, shape: &[usize]) -> Result<Tensor, Failure> {
         "pb" => {
             tensor_from_file(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))
         }
-        "png" | "jpg" | "jpeg" => read_picture(path, shape),
+        "png" | "jpg" | "jpeg" => read_picture(path, shape, pictures, common),
         _ => Err(Failure::input(format!(
             "{}: expected a .npy, .npz, .pb, .png or .jpg file",
             path.display()
@@ -51,85 +104,53 @@ fn read_only_array(path: &Path, file: File) -> Result<Tensor, Failure> {
     }
 }
 
-fn read_picture(path: &Path, shape: &[usize]) -> Result<Tensor, Failure> {
+fn read_picture(
+    path: &Path,
+    shape: &[usize],
+    pictures: Pictures,
+    common: &Common,
+) -> Result<Tensor, Failure> {
     let [1, channels @ (1 | 3), height, width] = *shape else {
         return Err(Failure::input(format!(
             "{}: a picture fits an input of shape 1x1xHxW or 1x3xHxW, this one has {shape:?}",
             path.display()
         )));
     };
-    let picture =
-        image::open(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
-    let picture = picture.resize_exact(
-        width as u32,
-        height as u32,
-        image::imageops::FilterType::Triangle,
-    );
-    let pixels = if channels == 1 {
-        picture.to_luma8().into_raw()
-    } else {
-        picture.to_rgb8().into_raw()
-    };
-    let planes: Vec<f64> = (0..channels)
-        .flat_map(|c| {
-            pixels
-                .iter()
-                .skip(c)
-                .step_by(channels)
-                .map(|&p| f64::from(p) / 255.0)
-        })
-        .collect();
-    Ok(Tensor::from_f64(DType::F32, shape, &planes))
+    let photo = photo(path, pictures)?;
+    let [h, w] = photo.size();
+    if [h, w] != [height, width] {
+        let path = path.display();
+        let message = format!("{path}: {h}x{w}, resized to the input's {height}x{width}");
+        note(common, &message);
+    }
+    let tensor = photo.resized([height, width]).tensor(channels)?;
+    Ok(match pictures.white {
+        None => tensor,
+        Some(white) => {
+            let values: Vec<f64> = tensor.to_f64().iter().map(|v| v * white).collect();
+            Tensor::from_f64(DType::F32, shape, &values)
+        }
+    })
 }
 
-/// Writes a `.npy` file (bf16 as f32, which numpy lacks), or a `.png` of a `[1, 1|3, H, W]` tensor with values 0 to 1 (or 0 to 255
-/// where some value exceeds 2).
-pub fn write(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
+/// Writes a `.npy` file (bf16 as f32, which numpy lacks), or a `.png` of a `[1, 1|3, H, W]` tensor in which white is `white` (if that is not
+/// said: 255 where some value exceeds 2, else 1).
+pub fn write(path: &Path, tensor: &Tensor, white: Option<f64>) -> Result<(), Failure> {
     let extension = path.extension().and_then(|e| e.to_str());
     match extension.map(str::to_lowercase).as_deref() {
-        Some("png") => write_picture(path, tensor),
+        Some("png") => {
+            let has_levels = || tensor.to_f64().iter().any(|v| *v > 2.0);
+            let white = white.unwrap_or_else(|| if has_levels() { 255.0 } else { 1.0 });
+            let png = photo::png(tensor, white);
+            let png = png.map_err(|e| load::wrong(path, e))?;
+            output::write(path, &png)
+        }
         Some("npy") => output::write(path, &numpy::to_npy(tensor)),
         _ => Err(Failure::input(format!(
             "{}: expected the name of a .npy or .png file",
             path.display()
         ))),
     }
-}
-
-fn write_picture(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
-    let [1, channels @ (1 | 3), height, width] = *tensor.shape() else {
-        return Err(Failure::input(format!(
-            "{}: only a 1x1xHxW or 1x3xHxW tensor is a picture",
-            path.display()
-        )));
-    };
-    let v = tensor.to_f64();
-    let scale = if v.iter().any(|x| *x > 2.0) {
-        1.0
-    } else {
-        255.0
-    };
-    let plane = height * width;
-    let pixels: Vec<u8> = (0..plane)
-        .flat_map(|p| (0..channels).map(move |c| c * plane + p))
-        .map(|i| (v[i] * scale).round().clamp(0.0, 255.0) as u8)
-        .collect();
-    let kind = if channels == 1 {
-        image::ColorType::L8
-    } else {
-        image::ColorType::Rgb8
-    };
-    let mut file = Cursor::new(Vec::new());
-    image::write_buffer_with_format(
-        &mut file,
-        &pixels,
-        width as u32,
-        height as u32,
-        kind,
-        image::ImageFormat::Png,
-    )
-    .map_err(|e| Failure::system(format!("{}: {e}", path.display())))?;
-    output::write(path, file.get_ref())
 }
 
 /// Values from a seed: floats standard normal, integers 0 to 9, booleans either.

@@ -7,4 +7,5 @@ mod fits;
 mod place;
 mod resumes;
 mod signals;
+mod tunes;
 mod zoo;

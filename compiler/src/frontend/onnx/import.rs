@@ -57,21 +57,37 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ImportEr
 
 /// Names of the inputs that are not initialisers, in the file's order.
 pub fn input_names(path: &Path) -> Result<Vec<String>, ImportError> {
+    Ok(inputs(path)?.into_iter().map(|info| info.name).collect())
+}
+
+/// Those inputs with the extents that the file declares, `None` for a free one; empty where it declares no shape.
+pub fn input_dims(path: &Path) -> Result<Vec<(String, Vec<Option<u64>>)>, ImportError> {
+    let dims = |info: proto::ValueInfo| {
+        let value = info.r#type.and_then(|t| t.value);
+        let shape = match value {
+            Some(proto::TypeValue::Tensor(tensor)) => tensor.shape.unwrap_or_default(),
+            _ => proto::Shape::default(),
+        };
+        let extent = |d: &proto::Dimension| d.dim_value.and_then(|n| n.try_into().ok());
+        (info.name, shape.dim.iter().map(extent).collect())
+    };
+    Ok(inputs(path)?.into_iter().map(dims).collect())
+}
+
+fn inputs(path: &Path) -> Result<Vec<proto::ValueInfo>, ImportError> {
     let fail = |p: Problem| ImportError {
         file: path.display().to_string(),
         problems: vec![p],
     };
     let model = decode(map(path).map_err(fail)?).map_err(fail)?;
-    let graph = model
+    let mut graph = model
         .graph
         .ok_or_else(|| fail(Problem::new("", "the model has no graph")))?;
     let default = |name: &str| graph.initializer.iter().any(|t| t.name == name);
-    Ok(graph
-        .input
-        .iter()
-        .filter(|i| !default(&i.name))
-        .map(|i| i.name.clone())
-        .collect())
+    let is_input: Vec<bool> = graph.input.iter().map(|i| !default(&i.name)).collect();
+    let mut is_input = is_input.into_iter();
+    graph.input.retain(|_| is_input.next() == Some(true));
+    Ok(graph.input)
 }
 
 fn map(path: &Path) -> Result<Bytes, Problem> {
