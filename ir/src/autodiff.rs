@@ -3,7 +3,7 @@
 //! From `y` backwards, every operator on a way from a wanted value to `y` passes what it is given, the gradient with respect to its
 //! result, on to its operands; what several users pass to one value is added. There is one rule for each class
 //! ([`Semantics`]): elementwise operators differentiate their scalar expression, compositions are first replaced by what they consist
-//! of (but for the few whose gradient is simpler as a whole). What comes out is a graph like any other: printed, optimised, planned and compiled.
+//! of (but for the few whose gradient is simpler as a whole), recurrent ones by their steps. What comes out is a graph like any other: printed, optimised, planned and compiled.
 //!
 //! Deliberately absent: control flow, and recomputation of what takes much memory to keep.
 
@@ -13,14 +13,15 @@ mod elementwise;
 pub mod expr;
 mod index;
 mod movement;
+mod recurrent;
 mod reduce;
 mod softmax;
 mod window;
 
 use crate::attrs::AttrValue;
-use crate::class::Semantics;
+use crate::class::{Index, Recurrent, Semantics};
 use crate::compose::Composer;
-use crate::graph::{Graph, NodeId, Value};
+use crate::graph::{Graph, Node, NodeId, Op, Value};
 use crate::ops::OpKind;
 use crate::schema::TypeError;
 use crate::tensor::Tensor;
@@ -89,6 +90,31 @@ impl From<&str> for Refusal {
     fn from(reason: &str) -> Refusal {
         Refusal::Reason(reason.to_string())
     }
+}
+
+impl Refusal {
+    fn at(self, node: &Node) -> GradientError {
+        let name = node.title().to_string();
+        match self {
+            Refusal::Reason(reason) => GradientError::Undefined {
+                node: name,
+                op: node.op_kind().map_or("", |kind| kind.def().name),
+                reason,
+            },
+            Refusal::Type(source) => GradientError::Type { node: name, source },
+        }
+    }
+}
+
+/// What stands for an operator that has no rule of its own.
+enum Parts {
+    Body(Box<Graph>),
+    Steps(Recurrent),
+}
+
+/// Whether a composition has a rule, so that it is not replaced by its parts.
+fn has_rule(op: &Op) -> bool {
+    op.kind == OpKind::Split || softmax::covers(op) || batch_normalization::covers(op)
 }
 
 struct Sweep {
@@ -198,27 +224,26 @@ impl Sweep {
             let active = self.active(of, &wrt);
             let order = self.graph().order();
             let composed = order.into_iter().filter(|id| active.contains(id));
-            let has_rule = |id: &NodeId| {
-                let op = self.graph().node(*id).op();
-                op.is_some_and(|op| softmax::covers(op) || batch_normalization::covers(op))
-            };
+            let has_rule = |id: &NodeId| self.graph().node(*id).op().is_some_and(has_rule);
             let composed = composed.filter(|id| !has_rule(id));
             let composed = composed.filter_map(|id| match self.graph().semantics(id) {
-                Ok(Semantics::Compose(body)) => Some((id, body)),
+                Ok(Semantics::Compose(body)) => Some((id, Parts::Body(body))),
+                Ok(Semantics::Index(Index::Recurrent(r))) => Some((id, Parts::Steps(r))),
                 _ => None,
             });
             let composed: Vec<_> = composed.collect();
             if composed.is_empty() {
                 return Ok((of, wrt));
             }
-            for (id, body) in composed {
+            for (id, parts) in composed {
                 let node = self.graph().node(id).clone();
                 let given: Vec<Value> = node.inputs.iter().copied().flatten().collect();
-                let parts = self.composer.inline(&body, &given);
-                let parts = parts.map_err(|source| GradientError::Type {
-                    node: node.title().to_string(),
-                    source,
-                })?;
+                let parts = match parts {
+                    Parts::Body(body) => self.composer.inline(&body, &given).map_err(Into::into),
+                    Parts::Steps(r) => self.written_out(&r, &node.inputs),
+                };
+                let mut parts = parts.map_err(|refusal| refusal.at(&node))?;
+                parts.truncate(node.outputs.len());
                 for (slot, &part) in parts.iter().enumerate() {
                     let whole = Value {
                         node: id,
@@ -262,21 +287,12 @@ impl Sweep {
             wanted: wanted.map(|(k, _)| k).collect(),
         };
         let shares = match given[..] {
+            _ if node.op_kind() == Some(OpKind::Split) => self.split(&task, &given),
             [(0, _)] => self.rule(&task),
             _ => Err("only its first result has a gradient".into()),
         };
         let shares = shares.and_then(|shares| Ok(self.add(&node.inputs, shares)?));
-        shares.map_err(|refusal| match refusal {
-            Refusal::Reason(reason) => GradientError::Undefined {
-                node: node.title().to_string(),
-                op: node.op_kind().map_or("", |kind| kind.def().name),
-                reason,
-            },
-            Refusal::Type(source) => GradientError::Type {
-                node: node.title().to_string(),
-                source,
-            },
-        })
+        shares.map_err(|refusal| refusal.at(&node))
     }
 
     fn rule(&mut self, task: &Task) -> Result<Shares, Refusal> {

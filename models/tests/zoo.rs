@@ -66,16 +66,13 @@ fn parameters_are_as_many_as_published() {
     }
 }
 
-/// Recurrent operators have no gradient yet.
-const RECURRENT: [&str; 3] = ["elman_rnn", "gru", "lstm"];
-
 /// Beyond so many parameters a step takes long to make; these networks have the operators of smaller ones.
 const LARGE: usize = 10_000_000;
 
 /// They can be trained: their steps have gradients, and their losses fit their outputs.
 #[test]
 fn networks_have_training_steps() {
-    for exhibit in ZOO.iter().filter(|e| !RECURRENT.contains(&e.name)) {
+    for exhibit in ZOO {
         let network = network(exhibit.name);
         if network.trainable_count() > LARGE {
             continue;

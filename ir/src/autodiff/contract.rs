@@ -1,7 +1,7 @@
 //! Sums of products: each operand's gradient is another sum of products.
 //!
 //! Conv `y = x * w`: `dx` is the transposed convolution of `dy` by `w`, `dw` the filter gradient of `x` and `dy`, `db` sums `dy` per
-//! channel. ConvTranspose exchanges the two. MatMul: `dA = dY Bᵀ`, `dB = Aᵀ dY`, summed over broadcast stacks.
+//! channel. ConvTranspose exchanges the two; so do the gradients of a filter gradient. MatMul: `dA = dY Bᵀ`, `dB = Aᵀ dY`, summed over broadcast stacks.
 
 use super::{Refusal, Shares, Sweep, Task, ints};
 use crate::attrs::AttrValue;
@@ -27,9 +27,9 @@ impl Sweep {
                     let conv = self.forward(conv, x, task.dy)?;
                     self.conv_filter(&conv, task.dy, x)?
                 }
-                (Contract::ConvFilter(_), _) => {
-                    return Err("gradients of filter gradients are not supported".into());
-                }
+                // Linear in each of `x` and `dy`, which here are the operands; what is passed is a filter.
+                (Contract::ConvFilter(conv), 0) => self.conv_data(conv, x, task.dy, w)?,
+                (Contract::ConvFilter(conv), _) => self.conv(conv, x, task.dy, w)?,
                 (
                     Contract::MatMul {
                         transpose_a,
@@ -53,7 +53,13 @@ impl Sweep {
         Ok(self.composer.reduce(OpKind::ReduceSum, dy, &axes, false)?)
     }
 
-    fn conv_data(&mut self, conv: &Conv, x: Value, w: Value, dy: Value) -> Result<Value, Refusal> {
+    pub(super) fn conv_data(
+        &mut self,
+        conv: &Conv,
+        x: Value,
+        w: Value,
+        dy: Value,
+    ) -> Result<Value, Refusal> {
         let (input, output) = (self.shape(x)?, self.shape(dy)?);
         let (mut ends, mut padding) = (Vec::new(), Vec::new());
         for a in 0..conv.kernel.len() {
@@ -112,6 +118,25 @@ impl Sweep {
                 ("pads", ints(&pads)),
             ],
         )?)
+    }
+
+    /// `x` convolved by a filter, no larger than `like`: what the filter gradient reads of it.
+    fn conv(&mut self, conv: &Conv, x: Value, w: Value, like: Value) -> Result<Value, Refusal> {
+        let pads = [&conv.pads_begin[..], &conv.pads_end[..]].concat();
+        let made = self.composer.with(
+            OpKind::Conv,
+            &[x, w],
+            [
+                ("group", AttrValue::Int(conv.groups as i64)),
+                ("strides", ints(&conv.strides)),
+                ("dilations", ints(&conv.dilations)),
+                ("pads", ints(&pads)),
+            ],
+        )?;
+        match self.shape(made)? == self.shape(like)? {
+            true => Ok(made),
+            false => Err("a filter gradient of a part of the output".into()),
+        }
     }
 
     /// The convolution that a transposed one is the data gradient of: from `y` to `x`.

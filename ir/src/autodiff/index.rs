@@ -3,6 +3,7 @@
 use super::{Refusal, Shares, Sweep, Task};
 use crate::attrs::{AttrValue, Attrs};
 use crate::class::{Index, Scatter};
+use crate::expr::Ex;
 use crate::graph::Value;
 use crate::ops::OpKind;
 use crate::types::DType;
@@ -59,6 +60,12 @@ impl Sweep {
                     ],
                 )?
             }
+            Index::Cumulative {
+                axis,
+                exclusive,
+                reverse,
+                product: true,
+            } => self.products(x, task.dy, axis, [exclusive, reverse])?,
             // Its own inverse, hence, as a permutation, its own adjoint.
             Index::ReverseSequence {
                 batch_axis,
@@ -74,6 +81,60 @@ impl Sweep {
             _ => return Err("operators of its kind have no gradient".into()),
         };
         Ok(vec![(0, dx)])
+    }
+
+    /// Running products `y_i`: `dx_j` is the sum of `dy_i` times the product of the others, over the `i` that `x_j` is part of. No element
+    /// is divided by, so zeros do no harm; the products of the others are a matrix of the axis.
+    fn products(
+        &mut self,
+        x: Value,
+        dy: Value,
+        axis: usize,
+        [exclusive, reverse]: [bool; 2],
+    ) -> Result<Value, Refusal> {
+        let (shape, dtype) = (self.shape(x)?, self.graph().ty(x).dtype);
+        let (rank, extent) = (shape.len(), shape[axis]);
+        let mut order: Vec<usize> = (0..rank).filter(|&a| a != axis).collect();
+        order.push(axis);
+        // [.., 1, n], then [.., j, n] with 1 in the place of x_j.
+        let mut row: Vec<usize> = order.iter().map(|&a| shape[a]).collect();
+        row.insert(rank - 1, 1);
+        let mut square = row.clone();
+        square[rank - 1] = extent;
+        let (element, place) = (Ex::arg(0, dtype), [rank - 1, rank].map(Ex::index));
+        let others = place[0].eq(&place[1]).select(&element.lit(1.0), &element);
+        let [x, dy] = [x, dy].map(|v| {
+            let turned = self.composer.transpose(v, &order)?;
+            let row = self.composer.reshape(turned, &row)?;
+            self.composer.expand(row, &square)
+        });
+        let others = self.map_of(&others, &[x?], dtype)?;
+        let last = self.composer.scalar(DType::I64, rank as f64);
+        let products = self.composer.with(
+            OpKind::CumProd,
+            &[others, last],
+            [
+                ("exclusive", AttrValue::Int(exclusive.into())),
+                ("reverse", AttrValue::Int(reverse.into())),
+            ],
+        )?;
+        // Whether x_j is a factor of y_i.
+        let [j, i] = &place;
+        let is_factor = match (reverse, exclusive) {
+            (false, false) => j.le(i),
+            (false, true) => j.lt(i),
+            (true, false) => i.le(j),
+            (true, true) => i.lt(j),
+        };
+        let share = &element * &Ex::arg(1, dtype);
+        let share = is_factor.select(&share, &element.lit(0.0));
+        let shares = self.map_of(&share, &[products, dy?], dtype)?;
+        let sums = self
+            .composer
+            .reduce(OpKind::ReduceSum, shares, &[rank as i64], false)?;
+        let mut back = vec![0; rank];
+        order.iter().enumerate().for_each(|(k, &a)| back[a] = k);
+        Ok(self.composer.transpose(sums, &back)?)
     }
 
     /// `y` is `x` but for `updates` that replace elements, or are added to them, at `indices` along `axis` (without one: at vectors of

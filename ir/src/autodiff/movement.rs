@@ -4,6 +4,7 @@
 //! input's order, turns round those with a negative step, spreads those with a larger one, and pads or crops.
 
 use super::{Refusal, Shares, Sweep, Task};
+use crate::attrs::AttrValue;
 use crate::class::{AxisMap, Movement};
 use crate::graph::Value;
 use crate::ops::OpKind;
@@ -40,6 +41,30 @@ impl Sweep {
             start += extent;
         }
         Ok(shares)
+    }
+
+    /// Split: the gradients of its parts one after the other.
+    pub(super) fn split(&mut self, task: &Task, given: &[(u32, Value)]) -> Result<Shares, Refusal> {
+        if task.wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let node = self.graph().node(task.id);
+        let types: Vec<_> = node.outputs.iter().map(|o| o.ty.clone()).collect();
+        let rank = types.first().map_or(0, |ty| ty.rank());
+        let axis = match node.op().and_then(|op| op.attrs.get("axis")) {
+            Some(&AttrValue::Int(axis)) if axis < 0 => (rank as i64 + axis) as usize,
+            Some(&AttrValue::Int(axis)) => axis as usize,
+            _ => 0,
+        };
+        let mut parts = Vec::new();
+        for (slot, ty) in types.iter().enumerate() {
+            let part = given.iter().find(|(k, _)| *k as usize == slot);
+            parts.push(match part {
+                Some(&(_, dy)) => dy,
+                None => self.zeros(ty)?,
+            });
+        }
+        Ok(vec![(0, self.composer.concat(&parts, axis)?)])
     }
 
     fn view(&mut self, dy: Value, axes: &[AxisMap], shape: &[usize]) -> Result<Value, Refusal> {

@@ -1,6 +1,6 @@
 //! Softmax and its logarithm, whose gradients are simpler than those of what they consist of.
 //!
-//! `y = softmax(x)`: `dx = y (dy - sum(dy y))`. `y = log softmax(x)`: `dx = dy - exp(y) sum(dy)`. Sums run along the axis.
+//! `y = softmax(x)`: `dx = y (dy - sum(dy y))`. `y = log softmax(x)`: `dx = dy - exp(y) sum(dy)`. Sums run along the axis, or the axes.
 
 use super::{Refusal, Shares, Sweep, Task};
 use crate::attrs::AttrValue;
@@ -18,12 +18,18 @@ impl Sweep {
         if task.wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let axis = match op.attrs.get("axis") {
-            Some(AttrValue::Int(axis)) => *axis,
-            _ => -1,
-        };
         let y: Value = task.id.into();
-        let dtype = self.graph().ty(y).dtype;
+        let (dtype, rank) = (self.graph().ty(y).dtype, self.graph().ty(y).rank() as i64);
+        let int = |name: &str| match op.attrs.get(name) {
+            Some(AttrValue::Int(n)) => Some(*n),
+            _ => None,
+        };
+        let axis = int("axis").unwrap_or(-1).rem_euclid(rank);
+        // The form of old opsets normalises over everything from the axis on.
+        let axes: Vec<i64> = match int("flatten") {
+            Some(1) => (axis..rank).collect(),
+            _ => vec![axis],
+        };
         let [y_arg, dy_arg, sum_arg] = [0, 1, 2].map(|k| Ex::arg(k, dtype));
         let is_logarithm = op.kind == OpKind::LogSoftmax;
         let summed = match is_logarithm {
@@ -32,7 +38,7 @@ impl Sweep {
         };
         let sum = self
             .composer
-            .reduce(OpKind::ReduceSum, summed, &[axis], true)?;
+            .reduce(OpKind::ReduceSum, summed, &axes, true)?;
         let dx = match is_logarithm {
             true => dy_arg - y_arg.exp() * sum_arg,
             false => y_arg * (dy_arg - sum_arg),

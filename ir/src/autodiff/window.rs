@@ -2,8 +2,11 @@
 
 use super::{Refusal, Shares, Sweep, Task, ints};
 use crate::attrs::AttrValue;
-use crate::class::{Window, WindowKind};
+use crate::class::{Conv, Window, WindowKind};
+use crate::expr::{Ex, UnaryOp};
+use crate::graph::Value;
 use crate::ops::OpKind;
+use crate::tensor::Tensor;
 
 impl Sweep {
     pub(super) fn window(&mut self, task: &Task, window: &Window) -> Result<Shares, Refusal> {
@@ -38,8 +41,38 @@ impl Sweep {
                     .with(OpKind::AveragePoolGradient, &[x, task.dy], attrs)?
             }
             WindowKind::ArgMax { .. } => return Ok(Vec::new()),
-            WindowKind::Lp { .. } => return Err("norms of windows have no gradient yet".into()),
+            WindowKind::Lp { p } => self.norm(task, window, x, p)?,
         };
         Ok(vec![(0, dx)])
+    }
+
+    /// `y = (sum |x|^p)^(1/p)`: `dx = sign(x) |x|^(p-1)` times the sum of `dy y^(1-p)` over the windows that hold the element, which a
+    /// convolution by ones, transposed, spreads.
+    fn norm(&mut self, task: &Task, window: &Window, x: Value, p: i64) -> Result<Value, Refusal> {
+        let dtype = self.graph().ty(x).dtype;
+        let channels = self.shape(x)?[1];
+        let mut shape = vec![channels, 1];
+        shape.extend(&window.kernel);
+        let ones = vec![1.0; shape.iter().product()];
+        let ones = self
+            .composer
+            .constant(Tensor::from_f64(dtype, &shape, &ones));
+        let conv = Conv {
+            groups: channels,
+            kernel: window.kernel.clone(),
+            strides: window.strides.clone(),
+            dilations: window.dilations.clone(),
+            pads_begin: window.pads_begin.clone(),
+            pads_end: window.pads_end.clone(),
+        };
+        let [a, b] = [0, 1].map(|k| Ex::arg(k, dtype));
+        let p = p as f64;
+        // A window of zeros has no slope.
+        let share = &a * &b.pow(&b.lit(1.0 - p));
+        let share = b.lit(0.0).lt(&b).select(&share, &b.lit(0.0));
+        let shares = self.map_of(&share, &[task.dy, task.id.into()], dtype)?;
+        let sums = self.conv_data(&conv, x, ones, shares)?;
+        let slope = a.unary(UnaryOp::Sign) * &a.abs().pow(&a.lit(p - 1.0)) * &b;
+        self.map_of(&slope, &[x, sums], dtype)
     }
 }
