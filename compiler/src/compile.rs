@@ -9,7 +9,7 @@ use crate::schedule;
 use crate::select::decision::{Choices, Decision};
 use crate::select::{self, Numerics, SelectError, Wishes};
 use crate::statistics::{self, Statistics, Work};
-use cnnc_ir::{Graph, Value, text};
+use cnnc_ir::{Graph, Tensor, TensorType, Value, text};
 use cnnc_runtime::{ArtifactWriter, CpuLevel, FormatError, Model};
 use thiserror::Error;
 
@@ -30,11 +30,13 @@ pub struct CompileOptions {
 
 /// A value that a run leaves for the next one: an input that is kept in the session's state instead of being fed, and the output
 /// that takes its place when a run ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StateNames {
     /// Name of the input; that of the state as well.
     pub input: String,
     pub output: String,
+    /// What it holds before the first run, of the input's type; zeros where nothing is said.
+    pub initial: Option<Tensor>,
 }
 
 impl CompileOptions {
@@ -69,6 +71,12 @@ pub enum CompileError {
     Format(#[from] FormatError),
     #[error("a state is bound to {what} '{name}', which the graph does not have")]
     NoState { what: &'static str, name: String },
+    #[error("state '{name}' is {expected}, its first value {found}")]
+    Initial {
+        name: String,
+        expected: TensorType,
+        found: TensorType,
+    },
 }
 
 /// A compiled graph: what to generate code for, and each stage as text.
@@ -111,7 +119,15 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
     let selection = select::select(&schedule, &plan, wishes, &options.choices)?;
     let decisions = selection.decisions();
     let explanation = selection.to_string();
-    let emitted = emit::emit(&schedule, &plan, &states, selection, options.cpu)?;
+    let initials = options.states.iter().map(|names| names.initial.as_ref());
+    let initials: Vec<Option<&Tensor>> = initials.collect();
+    let emitted = emit::emit(
+        &schedule,
+        &plan,
+        (&states, &initials),
+        selection,
+        options.cpu,
+    )?;
     let (schedule, plan) = (schedule.to_string(), plan.print());
     Ok(Compiled {
         graph,
@@ -139,6 +155,14 @@ fn states(graph: &Graph, names: &[StateNames]) -> Result<Vec<State>, CompileErro
         let mut outputs = graph.outputs().iter();
         let next = outputs.find(|(name, _)| *name == names.output);
         let (_, next) = next.ok_or_else(|| missing("output", &names.output))?;
+        let found = names.initial.as_ref().map(Tensor::ty);
+        if let Some(found) = found.filter(|found| found != graph.ty(input)) {
+            return Err(CompileError::Initial {
+                name: names.input.clone(),
+                expected: graph.ty(input).clone(),
+                found,
+            });
+        }
         Ok(State { input, next: *next })
     };
     names.iter().map(state).collect()

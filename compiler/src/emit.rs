@@ -6,7 +6,7 @@ use crate::memory::view::{Extent, Space, View};
 use crate::memory::{Key, Plan, State};
 use crate::schedule::Block;
 use crate::select::{Kernel, Selected, Selection, Staged, Tiled};
-use cnnc_ir::{DType, NodeId, Value};
+use cnnc_ir::{DType, NodeId, Tensor, Value};
 use cnnc_runtime::{self as rt, CpuLevel, Program, StepKind};
 use thiserror::Error;
 
@@ -42,11 +42,11 @@ pub struct Emitted {
     pub weights: Vec<u8>,
 }
 
-/// Makes the program of a selection.
+/// Makes the program of a selection. `initials` are the states' first values, one each; zeros take no bytes.
 pub fn emit(
     schedule: &Block,
     plan: &Plan,
-    states: &[State],
+    (states, initials): (&[State], &[Option<&Tensor>]),
     selection: Selection,
     cpu: CpuLevel,
 ) -> Result<Emitted, EmitError> {
@@ -90,6 +90,17 @@ pub fn emit(
             port(name, constant.or_else(|| place(*v)))
         })
         .collect::<Result<_, _>>()?;
+    let mut first = Vec::new();
+    for (number, &id) in kept.iter().enumerate() {
+        let state = states.iter().position(|state| state.input == id.into());
+        let value = state.and_then(|k| *initials.get(k)?);
+        if let Some(value) = value.filter(|v| v.bytes().iter().any(|&byte| byte != 0)) {
+            first.push(rt::Initial {
+                state: number as u32,
+                offset: constants.plain(value).offset,
+            });
+        }
+    }
     let program = Program {
         name: graph.name.clone(),
         producer: concat!("cnnc ", env!("CARGO_PKG_VERSION")).to_string(),
@@ -97,6 +108,7 @@ pub fn emit(
         inputs: fed.iter().map(input).collect::<Result<_, _>>()?,
         outputs,
         states: kept.iter().map(input).collect::<Result<_, _>>()?,
+        initials: first,
         arena_bytes: plan.arena_bytes,
         scratch_bytes: emitter.scratch,
         state_bytes: plan.state_bytes,

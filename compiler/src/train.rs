@@ -75,17 +75,23 @@ pub fn compiled_step(
     })
 }
 
+/// The states of a step as the compiler binds them; with their first values, if the artefact is to be run without the compiler.
+pub fn bound(step: &Step, with_values: bool) -> Vec<StateNames> {
+    let names = step.states.iter().map(|state| StateNames {
+        input: state.name.clone(),
+        output: state.next.clone(),
+        initial: with_values.then(|| state.initial.clone()),
+    });
+    names.collect()
+}
+
 /// Compiles a graph with its states bound.
 pub(crate) fn compiled(
     step: Step,
     options: &CompileOptions,
 ) -> Result<(Compiled, Vec<State>), TrainError> {
-    let names = step.states.iter().map(|state| StateNames {
-        input: state.name.clone(),
-        output: state.next.clone(),
-    });
     let options = CompileOptions {
-        states: names.collect(),
+        states: bound(&step, false),
         ..options.clone()
     };
     Ok((compile(step.graph, &options)?, step.states))

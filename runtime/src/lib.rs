@@ -64,7 +64,8 @@ pub use map::{Buffer, map_whole};
 pub use model::Model;
 pub use portable::Portable;
 pub use program::{
-    Extent, ExtentSlot, Location, Operand, Port, Program, ProgramError, Space, Step, StepKind,
+    Extent, ExtentSlot, Initial, Location, Operand, Port, Program, ProgramError, Space, Step,
+    StepKind,
 };
 pub use session::{Session, SessionOptions};
 pub use team::available_threads;

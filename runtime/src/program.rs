@@ -28,8 +28,10 @@ pub struct Program {
     pub inputs: Vec<Port>,
     /// What a user fetches. Ports lie in any space: an output may be a constant or a state.
     pub outputs: Vec<Port>,
-    /// Named buffers that outlive a run, zero at first. Every port lies in the state.
+    /// Named buffers that outlive a run. Every port lies in the state.
     pub states: Vec<Port>,
+    /// What states hold before the first run, in the order of [`Program::states`]; those that are not named hold zeros.
+    pub initials: Vec<Initial>,
     /// Bytes of the arena, shared by all threads; zero at first.
     pub arena_bytes: u64,
     /// Bytes of scratch memory for each thread; of undefined contents.
@@ -49,6 +51,7 @@ wire_struct!(Program {
     inputs,
     outputs,
     states,
+    initials,
     arena_bytes,
     scratch_bytes,
     state_bytes,
@@ -64,6 +67,17 @@ pub struct Port {
 }
 
 wire_struct!(Port { name, operand });
+
+/// The first value of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initial {
+    /// Its number in [`Program::states`].
+    pub state: u32,
+    /// Where its elements lie in the weights, row-major without gaps; a multiple of their size.
+    pub offset: u64,
+}
+
+wire_struct!(Initial { state, offset });
 
 /// A strided view of typed elements. Where an extent is a slot, strides are those of the layout at the upper bounds.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,7 +189,7 @@ wire_enum!(StepKind "step" {
     3 => Loop { trip, condition, counter, body },
 });
 
-wire_list!(Port, ExtentSlot, Extent, Option<Operand>);
+wire_list!(Port, Initial, ExtentSlot, Extent, Option<Operand>);
 
 impl Wire for Vec<Step> {
     fn encode(&self, w: &mut Writer) {

@@ -5,7 +5,7 @@ use crate::dtype::Element;
 use crate::error::RunError;
 use crate::execute::{Run, Span};
 use crate::model::Model;
-use crate::program::{ByteRange, Extent, Operand, Port, Program};
+use crate::program::{ByteRange, Extent, Operand, Port, Program, Space};
 use crate::strided::Strided;
 use crate::team::{Team, available_threads};
 use crate::tensor::{Tensor, TensorMut, TensorRef, TensorView, fetch, store};
@@ -44,11 +44,40 @@ impl Session {
             threads,
             source,
         })?;
-        Ok(Session {
+        let mut session = Session {
             model,
             memory,
             team,
-        })
+        };
+        session.store_initials();
+        Ok(session)
+    }
+
+    /// Gives every state its first value again.
+    pub fn reset_states(&mut self) {
+        if let Some(states) = self.memory.bytes_mut(Space::State) {
+            states.fill(0);
+        }
+        self.store_initials();
+    }
+
+    fn store_initials(&mut self) {
+        let program = self.model.program();
+        for initial in &program.initials {
+            // A checked program names states that exist, of extents that are known, and bytes inside the weights.
+            let operand = &program.states[initial.state as usize].operand;
+            let (view, bytes) = locate(program, &[], operand);
+            let start = initial.offset as usize;
+            let len = view.count() * operand.dtype.size();
+            let tensor = TensorView::from_bytes(
+                operand.dtype,
+                &view.dims,
+                &self.model.weights()[start..start + len],
+            );
+            if let (Some(tensor), Some(space)) = (tensor, self.memory.bytes_mut(Space::State)) {
+                store(&view, tensor, &mut space[bytes]);
+            }
+        }
     }
 
     pub fn model(&self) -> &Model {

@@ -4,8 +4,8 @@ use cnnc_runtime::artifact::{FormatError, HEADER_BYTES};
 use cnnc_runtime::portable::{Copy, Direction, Gather, Lstm};
 use cnnc_runtime::wire::Wire;
 use cnnc_runtime::{
-    ArtifactWriter, CpuLevel, DType, Extent, ExtentSlot, Location, Model, Operand, Port, Portable,
-    Program, RunError, Space, Step, StepKind, TensorView,
+    ArtifactWriter, CpuLevel, DType, Extent, ExtentSlot, Initial, Location, Model, Operand, Port,
+    Portable, Program, RunError, Session, Space, Step, StepKind, TensorView,
 };
 use proptest::prelude::*;
 use std::panic::catch_unwind;
@@ -57,6 +57,10 @@ fn program() -> Program {
         states: vec![Port {
             name: "memory".into(),
             operand: memory,
+        }],
+        initials: vec![Initial {
+            state: 0,
+            offset: 8,
         }],
         arena_bytes: 256,
         scratch_bytes: 64,
@@ -159,6 +163,24 @@ fn a_written_file_opens_and_runs() {
 }
 
 #[test]
+fn states_begin_with_their_first_values() {
+    let model = Model::from_bytes(&small()).unwrap();
+    let mut session = model.session(1).unwrap();
+    let state = |session: &Session| session.state::<f32>("memory").unwrap().to_vec();
+    assert_eq!(state(&session), [2.0, 3.0]);
+    let other = TensorView::new(&[2], &[8.0f32, 9.0]).unwrap();
+    session.set_state("memory", other).unwrap();
+    assert_eq!(state(&session), [8.0, 9.0]);
+    session.reset_states();
+    assert_eq!(state(&session), [2.0, 3.0]);
+
+    let mut program = program();
+    program.initials.clear();
+    let model = Model::from_bytes(&bytes_of(&program, &weights())).unwrap();
+    assert_eq!(state(&model.session(1).unwrap()), [0.0, 0.0]);
+}
+
+#[test]
 fn programs_can_be_read_by_people() {
     insta::assert_snapshot!(program(), @"
     program picker for x86-64 by test
@@ -166,7 +188,7 @@ fn programs_can_be_read_by_people() {
     extent #0 n <= 3
     input picks: arena+0x0 i64[#0] strides [1]
     output rows: arena+0x40 f32[#0,2] strides [2, 1]
-    state memory: state+0x0 f32[2]
+    state memory: state+0x0 f32[2] from weights+0x8
     pick: Gather(Gather { axis: 0 })
       <- weights+0x0 f32[4,2]
       <- arena+0x0 i64[#0] strides [1]
@@ -201,8 +223,8 @@ fn what_cannot_be_opened_says_why() {
     insta::assert_snapshot!(refusal(&good[..good.len() - 1]).unwrap(), @"the file has 12287 bytes, a whole one has 12288");
     insta::assert_snapshot!(refusal(&[&good[..], &[0]].concat()).unwrap(), @"the file has 12289 bytes, a whole one has 12288");
     let mut next = good.clone();
-    next[8] = 2;
-    insta::assert_snapshot!(refusal(&next).unwrap(), @"format version 2, this runtime reads version 1: compile the model again");
+    next[8] = 3;
+    insta::assert_snapshot!(refusal(&next).unwrap(), @"format version 3, this runtime reads version 2: compile the model again");
     assert_eq!(refusal(&good), None);
     let folder_error = Model::open(folder.path()).err().unwrap().to_string();
     assert!(
@@ -260,6 +282,12 @@ fn hostile_programs_are_refused_with_a_reason() {
     insta::assert_snapshot!(refused(|p| p.extents.clear()), @"input 'picks': extent slot 0 of 0");
     insta::assert_snapshot!(refused(|p| p.inputs.push(p.inputs[0].clone())), @"two inputs are named 'picks'");
     insta::assert_snapshot!(refused(|p| p.inputs[0].operand.location.space = Space::State), @"input 'picks': must lie in Arena, lies in State");
+    insta::assert_snapshot!(refused(|p| p.initials[0].state = 1), @"the first value of state 1: there is no such state");
+    insta::assert_snapshot!(refused(|p| p.initials.push(p.initials[0])), @"the first value of state 0: is given twice, or out of order");
+    insta::assert_snapshot!(refused(|p| p.initials[0].offset = 36), @"the first value of state 0: reaches outside of the 0x28 bytes of Weights");
+    insta::assert_snapshot!(refused(|p| p.initials[0].offset = u64::MAX - 3), @"the first value of state 0: reaches outside of the 0x28 bytes of Weights");
+    insta::assert_snapshot!(refused(|p| p.initials[0].offset = 9), @"the first value of state 0: offset 0x9 is not a multiple of 4, the size of f32");
+    insta::assert_snapshot!(refused(|p| p.states[0].operand.dims[0] = Extent::Slot(0)), @"the first value of state 0: its extents must be known");
     insta::assert_snapshot!(refused(|p| {
         let (inputs, outputs) = first_operands(p);
         outputs[0].as_mut().unwrap().location = inputs[1].as_ref().unwrap().location;

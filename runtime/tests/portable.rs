@@ -91,6 +91,7 @@ fn run(
         }],
         outputs: ports,
         states: Vec::new(),
+        initials: Vec::new(),
         arena_bytes,
         scratch_bytes: 0,
         state_bytes: 0,

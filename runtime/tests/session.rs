@@ -57,6 +57,7 @@ fn empty() -> Program {
         inputs: Vec::new(),
         outputs: Vec::new(),
         states: Vec::new(),
+        initials: Vec::new(),
         arena_bytes: 1 << 16,
         scratch_bytes: 256,
         state_bytes: 64,

@@ -17,6 +17,7 @@ fn options(level: CpuLevel, names: &[&str]) -> CompileOptions {
     let state = |name: &&str| StateNames {
         input: name.to_string(),
         output: format!("{name}.next"),
+        initial: None,
     };
     CompileOptions {
         states: names.iter().map(state).collect(),

@@ -68,6 +68,7 @@ fn run(nests: &[Nest], output: Port) -> Vec<Vec<f32>> {
         )],
         outputs: vec![output],
         states: Vec::new(),
+        initials: Vec::new(),
         arena_bytes: 2 * UPPER * COLUMNS * 4,
         scratch_bytes: 0,
         state_bytes: 0,

@@ -147,6 +147,7 @@ pub fn run_work(
         inputs: inputs.map(|(k, p)| port(format!("x{k}"), p)).collect(),
         outputs: vec![port("y".to_owned(), &out)],
         states: Vec::new(),
+        initials: Vec::new(),
         arena_bytes,
         scratch_bytes: work.iter().map(Work::scratch).max().unwrap_or(0),
         state_bytes: 0,

@@ -58,6 +58,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "(%x: f64[3,3]) {\n  %y = Det(%x)",
     ),
     (
+        "MaxPoolGradient",
+        "a routine of its own, for which positions are not kept",
+        "(%x: f64[1,1,4,4], %g: f64[1,1,2,2]) {\n  %y = cnnc.MaxPoolGradient(%x, %g) {kernel_shape=[2, 2], strides=[2, 2]}",
+    ),
+    (
         "RoiAlign",
         "its regions are read by a routine of its own",
         "(%x: f64[1,1,4,4], %r: f64[1,4]) {\n  %b = const i64[1] [0]\n  %y = RoiAlign(%x, %r, %b)",

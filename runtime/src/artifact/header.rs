@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const MAGIC: [u8; 8] = *b"CNNCBIN\0";
 
 /// The version this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Alignment of the sections that are mapped or executed, in bytes.
 pub const PAGE: u64 = 4096;

@@ -5,7 +5,7 @@
 
 use crate::abi::SPACE_ALIGN;
 use crate::dtype::DType;
-use crate::program::{Extent, Operand, Port, Program, Space, Step, StepKind};
+use crate::program::{Extent, Location, Operand, Port, Program, Space, Step, StepKind};
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -62,6 +62,8 @@ pub enum ProgramError {
         entry: u32,
         entries: usize,
     },
+    #[error("{what}: {why}")]
+    Initial { what: String, why: &'static str },
     #[error("{what}: must be a single {expected}")]
     NotScalar { what: String, expected: DType },
 }
@@ -114,6 +116,7 @@ impl Program {
         checker.ports("input", &self.inputs, Some(Space::Arena))?;
         checker.ports("output", &self.outputs, None)?;
         checker.ports("state", &self.states, Some(Space::State))?;
+        checker.initials()?;
         checker.steps(&self.steps)
     }
 }
@@ -173,6 +176,34 @@ impl Checker<'_> {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// First values: of states that exist, once each, in order, inside the weights.
+    fn initials(&self) -> Result<(), ProgramError> {
+        let mut next = 0;
+        for initial in &self.program.initials {
+            let number = initial.state as usize;
+            let what = || format!("the first value of state {number}");
+            let wrong = |why| ProgramError::Initial { what: what(), why };
+            let port = self.program.states.get(number);
+            let port = port.ok_or_else(|| wrong("there is no such state"))?;
+            if number < next {
+                return Err(wrong("is given twice, or out of order"));
+            }
+            next = number + 1;
+            let fixed = |dim: &Extent| matches!(dim, Extent::Fixed(_));
+            if !port.operand.dims.iter().all(fixed) {
+                return Err(wrong("its extents must be known"));
+            }
+            let location = Location {
+                space: Space::Weights,
+                offset: initial.offset,
+            };
+            let dims = self.program.upper_dims(&port.operand);
+            let dense = Operand::dense(port.operand.dtype, &dims, location);
+            self.operand(&dense, &what)?;
         }
         Ok(())
     }

@@ -71,8 +71,13 @@ impl fmt::Display for Program {
             ("state", &self.states),
         ];
         for (kind, ports) in kinds {
-            for port in ports {
-                writeln!(f, "{kind} {}: {}", port.name, port.operand)?;
+            for (number, port) in ports.iter().enumerate() {
+                write!(f, "{kind} {}: {}", port.name, port.operand)?;
+                let mut initials = self.initials.iter().filter(|_| kind == "state");
+                match initials.find(|initial| initial.state as usize == number) {
+                    Some(initial) => writeln!(f, " from weights+{:#x}", initial.offset)?,
+                    None => writeln!(f)?,
+                }
             }
         }
         write_steps(f, &self.steps, 0)

@@ -26,7 +26,6 @@ pub fn cases() -> Vec<Case> {
                 "(%x: f64[1,2,3,4,{d}]) {\n  %y = AveragePool(%x) {kernel_shape=[2, 2, 2], strides=[1, 2, 2]}",
                 "(%x: f64[1,2,3,4,{d}]) {\n  %y = MaxPool(%x) {kernel_shape=[2, 2, 2], strides=[1, 2, 2]}",
                 "(%x: f64[{a},{b},4,6], %g: f64[{a},{b},2,3]) {\n  %y = cnnc.AveragePoolGradient(%x, %g) {kernel_shape=[2, 2], strides=[2, 2]}",
-                "(%x: f64[{a},{b},4,6], %g: f64[{a},{b},2,3]) {\n  %y = cnnc.MaxPoolGradient(%x, %g) {kernel_shape=[2, 2], strides=[2, 2]}",
                 "(%x: f64[1,2,4,6]) {\n  %p, %i = MaxPool(%x) {kernel_shape=[2, 2], strides=[2, 2]}\n  %q = Sin(%p)\n  %y = MaxUnpool(%q, %i) {kernel_shape=[2, 2], strides=[2, 2]}",
             ],
         ),
