@@ -26,6 +26,8 @@ pub struct CompileOptions {
     /// What was measured; where that says nothing, estimates decide.
     pub choices: Choices,
     pub states: Vec<StateNames>,
+    /// What the artefact says of itself besides: (key, value).
+    pub remarks: Vec<(String, String)>,
 }
 
 /// A value that a run leaves for the next one: an input that is kept in the session's state instead of being fed, and the output
@@ -50,6 +52,7 @@ impl CompileOptions {
             threads: 4,
             choices: Choices::default(),
             states: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 }
@@ -93,6 +96,7 @@ pub struct Compiled {
     /// What was decided for the steps of a label.
     pub decisions: Vec<(String, Decision)>,
     choices: Choices,
+    remarks: Vec<(String, String)>,
     emitted: Emitted,
     cpu: CpuLevel,
 }
@@ -137,6 +141,7 @@ pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, C
         statistics,
         decisions,
         choices: options.choices.clone(),
+        remarks: options.remarks.clone(),
         emitted,
         cpu: options.cpu,
     })
@@ -216,10 +221,10 @@ impl Compiled {
             meta.push(("choices", self.choices.to_string()));
         }
         meta.push(("work", work.join("\n")));
-        let meta: Vec<(String, String)> = meta
+        let meta = meta
             .into_iter()
-            .map(|(key, value)| (key.to_string(), value))
-            .collect();
+            .map(|(key, value)| (key.to_string(), value));
+        let meta: Vec<(String, String)> = meta.chain(self.remarks.iter().cloned()).collect();
         Ok(with(ArtifactWriter {
             program: &self.emitted.program,
             code: &blob.bytes,

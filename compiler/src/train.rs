@@ -32,7 +32,7 @@ use crate::compile::{CompileOptions, Compiled, StateNames, compile};
 use crate::emit;
 use cnnc_ir::Tensor;
 use cnnc_models::network::{Network, Training};
-use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, State, Step};
+use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, State, StateKind, Step};
 use cnnc_runtime::{RunError, Session, TensorView};
 
 /// What a network's training section asks of a step.
@@ -83,6 +83,28 @@ pub fn bound(step: &Step, with_values: bool) -> Vec<StateNames> {
         initial: with_values.then(|| state.initial.clone()),
     });
     names.collect()
+}
+
+/// What an artefact says of a step: `loss`, `optimizer`, `batch`, `rate` (before any schedule) and `states`, a line each: its kind and name.
+pub fn remarks(step: &Step, settings: &Settings) -> Vec<(String, String)> {
+    let kind = |state: &State| match state.kind {
+        StateKind::Parameter => "parameter",
+        StateKind::Slot => "slot",
+        StateKind::Statistic => "statistic",
+    };
+    let states = step.states.iter();
+    let states: Vec<String> = states.map(|s| format!("{} {}", kind(s), s.name)).collect();
+    let remarks = [
+        ("loss", settings.loss.to_string()),
+        ("optimizer", settings.optimizer.to_string()),
+        ("batch", settings.batch.to_string()),
+        ("rate", settings.optimizer.rate().to_string()),
+        ("states", states.join("\n")),
+    ];
+    remarks
+        .into_iter()
+        .map(|(key, value)| (key.to_string(), value))
+        .collect()
 }
 
 /// Compiles a graph with its states bound.

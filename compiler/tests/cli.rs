@@ -391,3 +391,33 @@ fn what_is_not_exported_leaves_nothing() {
     assert_snapshot!(said.join(""));
     assert!(!place.file("twice.bin").exists() && !place.file("twice").exists());
 }
+
+#[test]
+fn a_training_step_is_an_artefact() {
+    let place = Place::new();
+    let text = "network tiny\ninput x: f32[6]\noutput y = softmax(dense(x, 3, name=\"head\"))\ntrain { optimizer momentum(lr=0.05) }\n";
+    fs::write(place.file("tiny.cnn"), text).unwrap();
+    place.done("compile tiny.cnn --train --batch 4 --cpu baseline -o step.bin");
+    let said = place.done("inspect step.bin");
+    let fields = [
+        "loss",
+        "optimizer",
+        "batch",
+        "rate",
+        "input",
+        "output",
+        "state",
+    ];
+    let fields = |line: &&str| fields.iter().any(|f| line.split(' ').next() == Some(f));
+    let said: Vec<&str> = said.lines().filter(fields).collect();
+    assert_snapshot!(said.join("\n"));
+    let timed = place.done("bench step.bin --runs 3 --json");
+    assert!(timed.contains("\"runs\":3"), "{timed}");
+    let refused = [
+        place.shown("compile digits.onnx --train -o no.bin"),
+        place.shown("compile twice.cnn --train -o no.bin"),
+        place.shown("compile tiny.cnn --batch 4 -o no.bin"),
+    ];
+    assert_snapshot!(refused.join(""));
+    assert!(!place.file("no.bin").exists());
+}

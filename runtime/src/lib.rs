@@ -26,6 +26,32 @@
 //! # }
 //! ```
 //!
+//! # Training
+//! A training step (`cnnc compile NET.cnn --train -o step.bin`) is a program with states: parameters, slots of the optimiser, running
+//! statistics. A new session holds their first values; a run leaves the next ones, in place, for the run after it. What it reads besides are
+//! the network's inputs, `targets`, and, where the optimiser asks for them, `rate` and `step`, the number of the step from 1 on; it
+//! yields `loss` and `scores`. `examples/train_step.rs` is a whole loop.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (images, labels) = (vec![0f32; 32 * 784], vec![0i64; 32]);
+//! let mut session = cnnc_runtime::Model::open("step.bin")?.session(0)?;
+//! for step in 1..=1000 {
+//!     session.input_mut::<f32>("image")?.copy_from(&images)?;
+//!     session.input_mut::<i64>("targets")?.copy_from(&labels)?;
+//!     session.input_mut::<f32>("rate")?.copy_from(&[1e-3])?;
+//!     session.input_mut::<f32>("step")?.copy_from(&[step as f32])?;
+//!     session.run()?;
+//!     println!("{}", session.output::<f32>("loss")?.to_vec()[0]);
+//! }
+//! let learnt = session.fetch_state("conv1.weight")?; // and back with `set_state`; `reset_states` begins again
+//! # let _ = learnt;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The evaluation of a network is a program of its own, in a file of its own, whose constants are what was learnt.
+//!
 //! # What can be relied on
 //! * The same inputs give the same bits, whatever the number of threads.
 //! * Wrong input is an error value that names what was expected and what was found; so is lack of memory.

@@ -16,4 +16,5 @@ mod plan;
 mod random;
 mod stages;
 mod states;
+mod training;
 mod winograd;

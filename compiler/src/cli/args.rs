@@ -179,6 +179,15 @@ pub struct Compile {
     /// Leave a pass out
     #[arg(long, value_name = "PASS")]
     pub skip: Vec<String>,
+    /// A training step (forward, gradient, update) of a network description, which the runtime steps without the compiler
+    #[arg(long, conflicts_with_all = ["keep_graph", "inputs"])]
+    pub train: bool,
+    /// Samples a step; without it those that the description asks for
+    #[arg(long, value_name = "N", requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// What parameters and dropout are drawn from
+    #[arg(long, value_name = "SEED", requires = "train", default_value_t = 0)]
+    pub seed: u32,
 }
 
 #[derive(Args)]

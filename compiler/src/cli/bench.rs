@@ -30,8 +30,9 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     };
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let model = session.model().clone();
+    let learns = a.train || !model.program().states.is_empty();
     for (seed, port) in model.program().inputs.iter().enumerate() {
-        if a.train && [RATE, STEP].contains(&port.name.as_str()) {
+        if learns && [RATE, STEP].contains(&port.name.as_str()) {
             session
                 .input_mut::<f32>(&port.name)?
                 .copy_from(&[if port.name == STEP { 1.0 } else { 1e-4 }])?;

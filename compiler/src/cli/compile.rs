@@ -6,11 +6,14 @@ use super::progress::Progress;
 use super::{line, load, note, output};
 use crate::codegen::{self, Source, listing};
 use crate::compile::{CompileOptions, Compiled, compile};
+use crate::frontend::native;
 use crate::passes::{self, PIPELINE};
 use crate::select::decision::Choices;
+use crate::train;
 use crate::tune::{TuneError, tune};
 use cnnc_ir::Graph;
 use cnnc_ir::text::{Style, print};
+use cnnc_models::step;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,9 +32,12 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
             )));
         }
     }
-    let graph = load::graph(path, &load::shapes(&a.model.inputs)?, common)?;
     let mut options = load::compile_options(common)?;
     options.passes.skip = a.skip.clone();
+    let graph = match a.train {
+        true => training_step(a, common, &mut options)?,
+        false => load::graph(path, &load::shapes(&a.model.inputs)?, common)?,
+    };
     if let Some(tuned) = &a.replay {
         replay(tuned, common, &mut options)?;
     }
@@ -71,6 +77,31 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
         }
     }
     report(a, common, &compiled, start.elapsed().as_secs_f64())
+}
+
+/// The graph of a training step. Its states, their first values and what there is to say of it go to the options.
+fn training_step(
+    a: &Compile,
+    common: &Common,
+    options: &mut CompileOptions,
+) -> Result<Graph, Failure> {
+    let path = &a.model.model;
+    if !load::is_native(path) {
+        let what = "only a network description (.cnn) can be trained";
+        return Err(Failure::input(format!("{}: {what}", path.display())));
+    }
+    let mut network = native::network(path, a.seed.into())?;
+    if let Some(weights) = common.weights() {
+        network = native::with_weights(network, path, weights)?;
+    }
+    let training = network.training.clone().unwrap_or_default();
+    let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
+    let settings = train::settings(&training, batch, a.seed);
+    let step = step::step(&network, &settings);
+    let step = step.map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+    options.states = train::bound(&step, true);
+    options.remarks = train::remarks(&step, &settings);
+    Ok(step.graph)
 }
 
 /// Shows the graph before and between passes, where asked for; whether that was all.

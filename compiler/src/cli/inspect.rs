@@ -16,6 +16,12 @@ pub fn run(a: &args::Model, common: &Common) -> Result<(), Failure> {
         for key in ["operators", "parameters", "MACs"] {
             fields.push((key, number_or_text(load::meta(&model, key))));
         }
+        for key in ["loss", "optimizer", "batch", "rate"] {
+            let value = load::meta(&model, key);
+            if !value.is_empty() {
+                fields.push((key, number_or_text(value)));
+            }
+        }
         program(model.program(), model.weights().len(), &mut fields);
         fields.push(("section", sections(&a.model)?));
         load::meta(&model, "plan").to_string()
@@ -92,6 +98,16 @@ fn program(p: &Program, weights: usize, fields: &mut Vec<(&str, Value)>) {
         .collect();
     fields.push(("input", Value::Array(p.inputs.iter().map(port).collect())));
     fields.push(("output", Value::Array(p.outputs.iter().map(port).collect())));
+    if !p.states.is_empty() {
+        let state = |(number, state): (usize, &Port)| {
+            let mut initials = p.initials.iter();
+            let is_given = initials.any(|initial| initial.state as usize == number);
+            let first = if is_given { "in the weights" } else { "zeros" };
+            json!(format!("{}, first {first}", text(&port(state))))
+        };
+        let states = p.states.iter().enumerate().map(state);
+        fields.push(("state", states.collect()));
+    }
     fields.push(("generated steps", json!(native)));
     fields.push(("portable steps", json!(portable.join(", "))));
     fields.push(("weight bytes", json!(weights)));
