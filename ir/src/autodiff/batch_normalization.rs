@@ -25,7 +25,7 @@ impl Sweep {
         let (x, scale) = (operand(0), operand(1));
         let (x, scale) = (x.ok_or("it has no input")?, scale.ok_or("it has no scale")?);
         let epsilon = match op.attrs.get("epsilon") {
-            Some(AttrValue::Float(epsilon)) => f64::from(*epsilon),
+            Some(AttrValue::Float(epsilon)) => *epsilon,
             _ => 1e-5,
         };
         let (stored, vectors) = (self.graph().ty(x).dtype, self.graph().ty(scale).dtype);
