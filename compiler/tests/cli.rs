@@ -415,7 +415,6 @@ fn a_training_step_is_an_artefact() {
     assert!(timed.contains("\"runs\":3"), "{timed}");
     let refused = [
         place.shown("compile digits.onnx --train -o no.bin"),
-        place.shown("compile twice.cnn --train -o no.bin"),
         place.shown("compile tiny.cnn --batch 4 -o no.bin"),
     ];
     assert_snapshot!(refused.join(""));

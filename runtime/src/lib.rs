@@ -29,8 +29,7 @@
 //! # Training
 //! A training step (`cnnc compile NET.cnn --train -o step.bin`) is a program with states: parameters, slots of the optimiser, running
 //! statistics. A new session holds their first values; a run leaves the next ones, in place, for the run after it. What it reads besides are
-//! the network's inputs, `targets`, and, where the optimiser asks for them, `rate` and `step`, the number of the step from 1 on; it
-//! yields `loss` and `scores`. `examples/train_step.rs` is a whole loop.
+//! the network's inputs, `targets`, the learning `rate`, and `step`, the number of the step from 1 on; it yields `loss` and `scores`. `examples/train_step.rs` is a whole loop.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

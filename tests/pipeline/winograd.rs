@@ -173,6 +173,7 @@ fn trained(level: CpuLevel, threads: usize) -> Vec<f32> {
         states: vec![StateNames {
             input: "w".to_string(),
             output: "n".to_string(),
+            initial: None,
         }],
         ..CompileOptions::new(level)
     };
