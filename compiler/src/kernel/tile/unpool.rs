@@ -47,10 +47,9 @@ pub fn interpret(unpool: &Unpool, arguments: &mut Arguments<'_>) -> Result<(), F
             let values: Vec<f32> = unpool.cells.iter().map(read).collect::<Result<_, _>>()?;
             let exceeds = |best: usize, k: usize| if values[best] < values[k] { k } else { best };
             let winner = (1..values.len()).fold(0, exceeds);
-            let mut gradient = element("weights", arguments.weights, dy)?;
-            if unpool.rectified && !(0.0 < values[winner]) {
-                gradient = 0.0;
-            }
+            let passes = !unpool.rectified || values[winner] > 0.0;
+            let gradient = element("weights", arguments.weights, dy)?;
+            let gradient = if passes { gradient } else { 0.0 };
             for (k, cell) in unpool.cells.iter().enumerate() {
                 let (len, origin) = (arguments.output.0.len(), arguments.output.1);
                 let at = locate("output", len, origin + dx + i64::from(cell.dx))?;

@@ -39,7 +39,7 @@ impl Gradient {
 /// The quickest scheme for a filter gradient, if it is quicker than the direct sum by more than its estimate may err.
 pub fn choose_gradient(conv: &ConvGeometry, setting: Setting) -> Option<Scheme> {
     const MARGIN: f64 = 0.9;
-    let (cycles, scheme) = *estimates(conv, &Algorithm::ALL, setting.target).first()?;
+    let (cycles, scheme) = *estimates(conv, setting.algorithms(), setting.target).first()?;
     (cycles < MARGIN * direct(conv, setting.target)).then_some(scheme)
 }
 
