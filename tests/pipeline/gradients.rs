@@ -69,13 +69,9 @@ const NETWORKS: &[&str] = &[
        }"#,
 ];
 
-/// What direct sums may be off by.
-const DIRECT: f64 = FAR[0].1;
-
-/// Compiled to direct sums.
-fn strict(graph: &Graph, level: CpuLevel) -> Result<Model, CompileError> {
+fn model(graph: &Graph, level: CpuLevel, numerics: Numerics) -> Result<Model, CompileError> {
     let options = CompileOptions {
-        numerics: Numerics::Strict,
+        numerics,
         ..CompileOptions::new(level)
     };
     compile(graph.clone(), &options)?.model()
@@ -113,11 +109,7 @@ fn compiled_gradients_equal_the_interpreter() {
         let exact = exact.unwrap_or_else(|e| panic!("{e}\n{graph}"));
         let both = [Numerics::Strict, Numerics::Fast];
         for (level, numerics) in levels().into_iter().flat_map(|l| both.map(|n| (l, n))) {
-            let options = CompileOptions {
-                numerics,
-                ..CompileOptions::new(level)
-            };
-            let model = compile(graph.clone(), &options).and_then(|c| c.model());
+            let model = model(&graph, level, numerics);
             let model = model.unwrap_or_else(|e| panic!("{e}\n{graph}"));
             let found = run(&model, &inputs, 1);
             assert_eq!(run(&model, &inputs, 2), found, "other bits for 2 threads");

@@ -133,12 +133,12 @@ pub fn free(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gra
     }
 }
 
-/// The inputs of a source file with their extents, `None` for a free one.
+/// The inputs of a source file with their extents.
 pub fn input_dims(
     path: &Path,
     options: &ImportOptions,
     common: &Common,
-) -> Result<Vec<(String, Vec<Option<u64>>)>, Failure> {
+) -> Result<Vec<onnx::InputDims>, Failure> {
     if !is_artefact(path) && !is_native(path) {
         return Ok(onnx::input_dims(path)?);
     }

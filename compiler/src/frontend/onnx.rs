@@ -9,6 +9,6 @@ mod schema_check;
 pub mod tensor;
 
 pub use export::{ExportError, export};
-pub use import::{ImportOptions, Imported, import, input_dims, input_names};
+pub use import::{ImportOptions, Imported, InputDims, import, input_dims, input_names};
 pub use problem::{ImportError, Problem};
 pub use tensor::tensor_from_file;

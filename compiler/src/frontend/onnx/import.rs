@@ -60,8 +60,11 @@ pub fn input_names(path: &Path) -> Result<Vec<String>, ImportError> {
     Ok(inputs(path)?.into_iter().map(|info| info.name).collect())
 }
 
-/// Those inputs with the extents that the file declares, `None` for a free one; empty where it declares no shape.
-pub fn input_dims(path: &Path) -> Result<Vec<(String, Vec<Option<u64>>)>, ImportError> {
+/// An input's name and its extents, `None` for a free one.
+pub type InputDims = (String, Vec<Option<u64>>);
+
+/// Those inputs with the extents that the file declares; none where it declares no shape.
+pub fn input_dims(path: &Path) -> Result<Vec<InputDims>, ImportError> {
     let dims = |info: proto::ValueInfo| {
         let value = info.r#type.and_then(|t| t.value);
         let shape = match value {
