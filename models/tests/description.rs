@@ -145,10 +145,7 @@ fn training_is_plain_data() {
     let training = network(&text).unwrap().training.unwrap();
     assert_eq!(training.loss.to_string(), "focal:gamma=2");
     assert_eq!("sgd:lr=0.1,momentum=0.9".parse(), Ok(training.optimizer));
-    assert_eq!(
-        training.schedule.to_string(),
-        "cosine:epochs=3,floor=0,warmup=100"
-    );
+    assert_eq!(training.schedule.to_string(), "cosine:floor=0,warmup=100");
     assert_eq!((training.batch, training.epochs), (64, 3));
     assert_eq!((training.l2, training.clip), (5e-4, Some(Clip::Norm(1.0))));
     assert_eq!(training.metrics, ["accuracy", "top5"]);
