@@ -3,6 +3,7 @@
 
 use super::fuse_elementwise::expression;
 use super::{PassError, PassOptions, at};
+use cnnc_ir::class::Contract;
 use cnnc_ir::graph::Epilogue;
 use cnnc_ir::{DType, Ex, Graph, NodeId, Semantics, Value};
 
@@ -55,12 +56,13 @@ pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
 
 /// Whether `v` is the result of an operator that can take an epilogue, used by `user` only and of its shape. The tiles of
 /// contractions store f32: what changes the element type, a quantisation, is better a step of its own than a reason for a loop nest.
+/// The gradient of a filter is put in order after it is summed up, so nothing is left to join.
 fn is_root(graph: &Graph, user: NodeId, v: Value) -> bool {
     let node = graph.node(v.node);
     let Some(op) = node.op() else { return false };
     let (own, result) = (graph.ty(v).dtype, graph.node(user).outputs[0].ty.dtype);
     let semantics = graph.semantics(v.node);
-    let tiled = matches!(semantics, Ok(Semantics::Contract(_))) && own == DType::F32;
+    let tiled = matches!(&semantics, Ok(Semantics::Contract(_))) && own == DType::F32;
     op.epilogue.is_none()
         && (own == result || !tiled)
         && op.bodies.is_empty()
@@ -69,8 +71,9 @@ fn is_root(graph: &Graph, user: NodeId, v: Value) -> bool {
         && graph.ty(v).shape == graph.node(user).outputs[0].ty.shape
         && !graph.is_output(v)
         && graph.users(v).iter().all(|(u, _)| *u == user)
-        && matches!(
-            semantics,
-            Ok(Semantics::Contract(_) | Semantics::Window(_) | Semantics::Reduce(_))
-        )
+        && match semantics {
+            Ok(Semantics::Contract(contract)) => !matches!(contract, Contract::ConvFilter(_)),
+            Ok(Semantics::Window(_) | Semantics::Reduce(_)) => true,
+            _ => false,
+        }
 }

@@ -128,3 +128,26 @@ fn a_result_that_broadcasts_is_left_alone() {
     }
     "#);
 }
+
+#[test]
+fn the_gradient_of_a_filter_takes_none() {
+    let after = check(
+        "fuse_epilogues",
+        Same,
+        r#"
+        (%x: f32[1,2,3,3], %dy: f32[1,2,2,2], %w: f32[2,2,2,2]) {
+          %dw = cnnc.ConvFilterGradient(%x, %dy) {kernel_shape=[2, 2]}
+          %y = Add(%dw, %w)
+          return "y" = %y
+        }
+        "#,
+    );
+    insta::assert_snapshot!(after, @r#"
+    0
+    graph "t" (%x: f32[1,2,3,3], %dy: f32[1,2,2,2], %w: f32[2,2,2,2]) {
+      %dw = cnnc.ConvFilterGradient(%x, %dy) {kernel_shape=[2, 2]} : f32[2,2,2,2]
+      %y = Add(%dw, %w) : f32[2,2,2,2]
+      return "y" = %y
+    }
+    "#);
+}
