@@ -202,11 +202,6 @@ impl Packing {
         copies
     }
 
-    /// Whether the bias of every channel lies where an unpacked bias has it.
-    pub fn keeps_bias(&self) -> bool {
-        self.blocks.iter().all(|b| b.first_channel == b.start)
-    }
-
     /// The inverse of [`Packing::pack`], into a source of `len` elements; `None` if either is too short.
     pub fn unpack<T: Copy + Default>(&self, packed: &[T], len: usize) -> Option<Vec<T>> {
         let mut weights = vec![T::default(); len];

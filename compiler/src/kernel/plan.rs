@@ -15,7 +15,7 @@
 //! operands' first elements (of a buffer with a halo: the first interior element) and may be negative.
 
 use super::packing::Packing;
-use super::tile::{Arguments, Fault, Tile, TileError, interpret};
+use super::tile::{Arguments, ELEMENT, Fault, Tile, TileError, interpret};
 use std::fmt;
 
 /// See the module's head.
@@ -102,6 +102,14 @@ impl PlanError {
 }
 
 impl Plan {
+    /// Lets every group find the bias of its channels in a bias that is not packed.
+    pub fn read_bias_in_place(&mut self) {
+        let blocks = self.packing.iter().flat_map(Packing::blocks);
+        for (group, block) in self.groups.iter_mut().zip(blocks) {
+            group.bias = block.first_channel as i64 * ELEMENT;
+        }
+    }
+
     /// The number of calls.
     pub fn len(&self) -> usize {
         self.spatial.len() * self.groups.len()

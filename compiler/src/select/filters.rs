@@ -98,10 +98,7 @@ impl<'r> Bias<'r> {
                     offset: selector.constants.floats(&packed),
                 })
             }
-            Bias::Computed(view) if packing.keeps_bias() => Ok(Place::from(*view)),
-            Bias::Computed(_) => {
-                Err("the bias is computed and would have to be packed".to_string())
-            }
+            Bias::Computed(view) => Ok(Place::from(*view)),
         }
     }
 }
@@ -155,11 +152,14 @@ fn strided(copy: &BlockCopy, place: Place, is_source: bool) -> View {
 pub(super) fn packed(
     selector: &mut Selector,
     request: &Request,
-    plan: Plan,
+    mut plan: Plan,
     weights: Filter,
     bias: Option<&Bias>,
     split: &Epilogue,
 ) -> Result<Vec<Kernel>, String> {
+    if let Some(Bias::Computed(_)) = bias {
+        plan.read_bias_in_place();
+    }
     let packing = plan.packing.as_ref().ok_or("the plan has no packing")?;
     let output = Place::from(&request.outputs[0]);
     let (weights, mut kernels) = weights.pack(selector, packing)?;
