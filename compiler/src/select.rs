@@ -13,6 +13,7 @@ pub mod decision;
 mod epilogue;
 mod filter;
 mod filters;
+mod matrix;
 mod nests;
 mod planar;
 mod pool;

@@ -20,6 +20,17 @@ pub struct MatrixStrides {
     pub column: i64,
 }
 
+impl MatrixStrides {
+    /// Those of the transposed matrices.
+    pub fn turned(self) -> MatrixStrides {
+        MatrixStrides {
+            row: self.column,
+            column: self.row,
+            ..self
+        }
+    }
+}
+
 /// A stack of products of `[rows, inner]` by `[inner, columns]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatmulGeometry {

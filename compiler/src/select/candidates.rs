@@ -1,7 +1,9 @@
 //! The candidate lists: for each class the kernels there are, best first, the one that always fits last.
 
 use super::{Offer, Request, Selector};
-use super::{contract, filter, nests, planar, pool, portable, scale, transposed, unpool, winograd};
+use super::{
+    contract, filter, matrix, nests, planar, pool, portable, scale, transposed, unpool, winograd,
+};
 use cnnc_ir::Semantics;
 
 /// A row of a candidate list.
@@ -37,7 +39,7 @@ pub(super) const CONTRACTIONS: &[Candidate] = &[
     },
     Candidate {
         name: "matrix tile",
-        offer: contract::matrix_tile,
+        offer: matrix::matrix_tile,
     },
     Candidate {
         name: "loop nest",

@@ -4,16 +4,15 @@ use super::decision;
 use super::epilogue::{self, Fused};
 use super::filters::{Bias, Filter, packed};
 use super::winograd;
-use super::{EpilogueRequest, Kernel, Offer, Place, Request, Selector, Tiled};
+use super::{EpilogueRequest, Kernel, Offer, Request, Selector};
 use crate::kernel::choice::Choice;
 use crate::kernel::conv::{self, ConvGeometry};
 use crate::kernel::depthwise;
-use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use crate::kernel::nest;
 use crate::kernel::placement::Placement;
 use crate::kernel::plan::{Plan as TilePlan, PlanError};
 use crate::kernel::winograd::{FilterOrder, Filters};
-use crate::memory::view::{Space, View};
+use crate::memory::view::View;
 use cnnc_ir::class::{Contract, Conv, Semantics};
 use cnnc_ir::{DType, Ex, Layout, Tensor};
 
@@ -167,130 +166,6 @@ pub(super) fn placement(v: &View) -> Result<Placement, String> {
         }),
         Layout::Plain => Err(format!("a value of rank {} is no picture", s.len())),
     }
-}
-
-pub fn matrix_tile(selector: &mut Selector, request: &Request) -> Offer {
-    let Semantics::Contract(Contract::MatMul {
-        transpose_a,
-        transpose_b,
-    }) = *request.semantics
-    else {
-        return Err("not a matrix product".to_string());
-    };
-    let (a, b, c) = (
-        operand(request, 0)?,
-        operand(request, 1)?,
-        &request.outputs[0],
-    );
-    f32_only([a.dtype, b.dtype, c.dtype])?;
-    if [a, b, c].iter().any(|v| v.layout != Layout::Plain) {
-        return Err("an operand is blocked".to_string());
-    }
-    let columns = *fixed(c)?.last().ok_or("a scalar product")?;
-    let split = Epilogue::new(request, |t| {
-        t.len() == columns && t.shape().last() == Some(&columns)
-    });
-    let bias = split.fused.bias.as_ref().map(Tensor::to_f32);
-    let constant = request.values[1].as_ref();
-    let (batch, batches) = stack(a, b, c)?;
-    let matrix = |v: &View, transposed: bool, batch: i64| {
-        let n = v.strides.len();
-        let (row, column) = (v.strides[n - 2], v.strides[n - 1]);
-        if transposed {
-            MatrixStrides {
-                batch,
-                row: column,
-                column: row,
-            }
-        } else {
-            MatrixStrides { batch, row, column }
-        }
-    };
-    let (rows, inner) = (
-        fixed(c)?[c.dims.len() - 2],
-        fixed(a)?[a.dims.len() - if transpose_a { 2 } else { 1 }],
-    );
-    if rows == 0 || inner == 0 || columns == 0 {
-        return Err("an operand is empty".to_string());
-    }
-    let right = matrix(b, transpose_b, batches[1]);
-    let side_by_side = right.column == 1 || columns == 1;
-    let geometry = MatmulGeometry {
-        batch,
-        rows,
-        inner,
-        columns,
-        a: matrix(a, transpose_a, batches[0]),
-        b: right,
-        c: matrix(c, false, batches[2]),
-        pack: (batches[1] == 0 || batch == 1) && (constant.is_some() || !side_by_side),
-        bias: bias.is_some(),
-        epilogue: split.fused.steps.clone(),
-    };
-    let direct = matmul::blocking(&geometry, selector.target).map_err(|e| e.to_string())?;
-    let plan = selector
-        .decided(geometry.to_string(), &direct)
-        .map(|plan| geometry.stacked(plan))
-        .map_err(|e| e.to_string())?;
-    let (weights, mut kernels) = match (&plan.packing, constant) {
-        (Some(packing), _) => Filter::of(request, 1)?.pack(selector, packing)?,
-        (None, Some(t)) => (Place::from(&selector.constants.plain(t)), Vec::new()),
-        (None, None) => (Place::from(b), Vec::new()),
-    };
-    let bias = match bias {
-        Some(values) => {
-            let packed = plan
-                .packing
-                .as_ref()
-                .map_or(Some(values.clone()), |p| p.pack_bias(&values));
-            selector
-                .constants
-                .floats(&packed.ok_or("the bias is shorter than the columns")?)
-        }
-        None => 0,
-    };
-    let input = match &request.values[0] {
-        Some(t) => Place::from(&selector.constants.plain(t)),
-        None => Place::from(a),
-    };
-    kernels.push(Kernel::Tiled(Tiled {
-        plan,
-        target: selector.target,
-        input,
-        weights,
-        output: Place::from(c),
-        bias: Place {
-            space: Space::Weights,
-            offset: bias,
-        },
-        residual: split.fused.residual.unwrap_or(Place::from(c)),
-    }));
-    split.finish(selector, request, kernels)
-}
-
-/// The number of products in a stack, and the operands' distances from one to the next.
-fn stack(a: &View, b: &View, c: &View) -> Result<(usize, [i64; 3]), String> {
-    let lead = |v: &View| -> Result<Vec<usize>, String> {
-        let d = fixed(v)?;
-        Ok(d[..d.len().checked_sub(2).ok_or("an operand is no matrix")?].to_vec())
-    };
-    let result = lead(c)?;
-    let count = result.iter().product();
-    let mut distances = [0; 3];
-    for (distance, v) in distances.iter_mut().zip([a, b, c]) {
-        let own = lead(v)?;
-        let trimmed: Vec<usize> = own.iter().copied().skip_while(|d| *d == 1).collect();
-        let whole: Vec<usize> = result.iter().copied().skip_while(|d| *d == 1).collect();
-        if trimmed.is_empty() {
-            continue;
-        }
-        if trimmed != whole || !v.is_dense() {
-            return Err("the stacks of matrices do not line up".to_string());
-        }
-        let n = v.strides.len();
-        *distance = v.dims[n - 2].upper() as i64 * v.dims[n - 1].upper() as i64;
-    }
-    Ok((count, distances))
 }
 
 /// The part of an epilogue that the tile does, and what is left for a nest.
