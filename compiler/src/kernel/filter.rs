@@ -8,12 +8,15 @@
 //!
 //! The reduction is cut into runs of images that stay in a core's cache while all tiles walk over them; every plan but the first adds
 //! to what is there. Where the input has no halo, kernel positions that lose different outputs to the padding have tiles of their own.
-//! Deliberately absent: groups.
+//!
+//! Where every channel has its own filter, lanes are channels of both operands, pixels are kernel positions, and a block's planes are
+//! walked over but once or twice, so that nothing is cut. Deliberately absent: other groups.
 
 use super::blocking::even;
 use super::choice::Tiling;
 use super::conv::ConvGeometry;
 use super::packing::{BlockCopy, CopyAxis};
+use super::placement::Placement;
 use super::plan::{ChannelGroup, Order, Plan, PlanError, SpatialUnit};
 use super::reduction::{Axis, CHUNK, Segment, UNROLL, constant};
 use super::tile::{Column, ELEMENT, Init, Lanes, Nest, Pixel, Shape, Source, Target, Tile};
@@ -40,31 +43,40 @@ pub struct FilterPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scattered {
     pub out_channels: usize,
-    /// Rows of a block: `c * kh * kw`.
+    /// Rows of a block: `c * kh * kw`, `c` the input channels of a filter.
     pub rows: usize,
 }
 
 /// Plans the filter gradient of `conv`, whose output placement is that of the gradient of the output.
 ///
 /// # Errors
-/// If the geometry is inconsistent, if there are groups, or if the gradient of the output is not blocked.
+/// If the geometry is inconsistent, if there are groups of several channels, or if the gradient of the output is not blocked, of a
+/// depthwise convolution the input, too.
 pub fn plan(conv: &ConvGeometry, target: Target) -> Result<FilterPlan, PlanError> {
     conv.check()?;
-    if conv.groups != 1 {
-        return Err(PlanError::geometry("the group count", 1, conv.groups));
-    }
-    if conv.output_placement.block != BLOCK {
-        let found = conv.output_placement.block;
+    let filter = Filter { conv, target };
+    if conv.groups != 1 && !filter.is_depthwise() {
         return Err(PlanError::geometry(
-            "the block of the output's gradient",
-            BLOCK,
-            found,
+            "the group count",
+            "1, or that of both sides' channels",
+            conv.groups,
         ));
     }
-    let filter = Filter { conv, target };
+    let mut blocks = vec![("the block of the output's gradient", conv.output_placement)];
+    if filter.is_depthwise() {
+        blocks.push(("the block of the input", conv.input_placement));
+    }
+    for (what, Placement { block, .. }) in blocks {
+        if block != BLOCK {
+            return Err(PlanError::geometry(what, BLOCK, block));
+        }
+    }
     let images = [&conv.input_placement, &conv.output_placement].map(|p| p.strides[0] * ELEMENT);
     let bytes = (images[0] + images[1]).max(1) as usize;
-    let most = (RESIDENT / bytes).clamp(1, conv.batch);
+    let most = match filter.is_depthwise() {
+        true => conv.batch,
+        false => (RESIDENT / bytes).clamp(1, conv.batch),
+    };
     let plans = even(conv.batch, most).map(|run| {
         let plan = filter.plan(
             run.len(),
@@ -158,8 +170,26 @@ struct Class {
 }
 
 impl Filter<'_> {
+    /// Whether every channel has its own filter.
+    fn is_depthwise(&self) -> bool {
+        let groups = self.conv.groups;
+        groups > 1 && [self.conv.in_channels, self.conv.out_channels] == [groups; 2]
+    }
+
+    fn source(&self) -> Source {
+        match self.is_depthwise() {
+            true => Source::Lanes,
+            false => Source::Broadcast,
+        }
+    }
+
+    /// Input channels that a filter reads.
+    fn channels(&self) -> usize {
+        self.conv.in_channels / self.conv.groups
+    }
+
     fn rows(&self) -> usize {
-        self.conv.in_channels * self.conv.window_len()
+        self.channels() * self.conv.window_len()
     }
 
     fn plan(&self, images: usize, init: Init) -> Result<Plan, PlanError> {
@@ -185,6 +215,10 @@ impl Filter<'_> {
         let (mut tiles, mut groups) = (Vec::new(), Vec::new());
         let mut shapes: Vec<(Vec<Column>, u32)> = Vec::new();
         let plane = self.conv.output_placement.strides[1] * ELEMENT;
+        let input_plane = match self.is_depthwise() {
+            true => self.conv.input_placement.strides[1] * ELEMENT,
+            false => 0,
+        };
         let mut block = 0;
         for columns in columns {
             let first_tile = match shapes.iter().find(|(known, _)| *known == columns) {
@@ -192,7 +226,7 @@ impl Filter<'_> {
                 None => {
                     let first = tiles.len() as u32;
                     tiles.extend(patterns.iter().map(|(pixels, reduction)| Tile {
-                        source: Source::Broadcast,
+                        source: self.source(),
                         pixels: pixels.clone(),
                         columns: columns.clone(),
                         init,
@@ -205,7 +239,7 @@ impl Filter<'_> {
             };
             groups.push(ChannelGroup {
                 first_tile,
-                input: 0,
+                input: block * input_plane,
                 weights: block * plane,
                 bias: 0,
                 output: block * self.rows() as i64 * ROW,
@@ -229,7 +263,10 @@ impl Filter<'_> {
     /// The columns of each call: whole blocks of output channels, as many as suit.
     fn columns(&self) -> Vec<Vec<Column>> {
         let blocks = self.conv.out_channels.div_ceil(BLOCK);
-        let per_call = (4 / self.halves()).clamp(1, 2);
+        let per_call = match self.is_depthwise() {
+            true => 1,
+            false => (4 / self.halves()).clamp(1, 2),
+        };
         let plane = self.conv.output_placement.strides[1] * ELEMENT;
         let lanes = self.target.lanes();
         even(blocks, per_call)
@@ -241,6 +278,11 @@ impl Filter<'_> {
                     let weights = block as i64 * plane + within - k as i64 * lanes.bytes();
                     Column {
                         weights: weights as i32,
+                        input: if self.is_depthwise() {
+                            within as i32
+                        } else {
+                            0
+                        },
                         ..Column::full(lanes, output as i32)
                     }
                 };
@@ -251,9 +293,7 @@ impl Filter<'_> {
 
     /// Pixels of a tile beside so many columns.
     fn pixels(&self, columns: usize) -> usize {
-        self.target
-            .tallest(columns, Source::Broadcast, &[], 0)
-            .max(1)
+        self.target.tallest(columns, self.source(), &[], 0).max(1)
     }
 
     fn classes(&self) -> Vec<Class> {
@@ -301,9 +341,9 @@ impl Filter<'_> {
             let output = (c * window + kh * self.conv.kernel[1] + kw) as i64 * ROW;
             [input, output]
         };
-        let channels = 0..self.conv.in_channels;
+        let channels = 0..self.channels();
         // Channels of one block lie alike for every position; of planes all pairs go together.
-        let runs: Vec<Vec<[i64; 2]>> = if placement.block > 1 {
+        let runs: Vec<Vec<[i64; 2]>> = if placement.block > 1 && !self.is_depthwise() {
             let blocks = channels.clone().step_by(placement.block);
             let lanes = |first: usize| first..(first + placement.block).min(channels.end);
             blocks

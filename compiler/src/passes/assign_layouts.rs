@@ -188,7 +188,9 @@ fn convolution(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role
 fn filter(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
     let node = graph.node(id);
     let x = graph.ty(node.inputs[0]?).fixed_shape()?;
-    if x.len() != 4 || conv.groups != 1 {
+    let dy = graph.ty(node.inputs[1]?).fixed_shape()?;
+    let is_depthwise = conv.groups > 1 && [x.get(1), dy.get(1)] == [Some(&conv.groups); 2];
+    if x.len() != 4 || conv.groups != 1 && !is_depthwise {
         return None;
     }
     let mut halo = [0; 4];
@@ -196,7 +198,9 @@ fn filter(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
         halo[axis] = width(conv.pads_begin[axis])?;
         halo[axis + 2] = width(conv.pads_end[axis])?;
     }
-    Some(Role::Filter((!few || x[1] > FEW).then_some(halo)))
+    Some(Role::Filter(
+        (is_depthwise || !few || x[1] > FEW).then_some(halo),
+    ))
 }
 
 /// A transposed convolution. Its halo is what the taps reach beyond the input.

@@ -5,13 +5,16 @@
 use super::{FAR, model};
 use crate::execute::run;
 use crate::seeded::tensor;
+use cnnc::compile::{CompileOptions, compile};
 use cnnc::select::Numerics;
+use cnnc::train::{bound, settings};
 use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::{DType, Graph, OpKind, Tensor, TensorType, Value};
 use cnnc_models::description::expand;
 use cnnc_models::loss::Loss;
 use cnnc_models::optimizer::{Optimizer, Sgd};
 use cnnc_models::step::{self, Settings, State, StateKind, Step};
+use cnnc_models::zoo::ZOO;
 use cnnc_runtime::CpuLevel;
 
 /// What single precision leaves where many normalisations of few numbers follow each other; the interpreter in f32 leaves as much.
@@ -195,4 +198,28 @@ fn hold(&(name, otherwise, far): &Row) {
 #[test]
 fn networks_of_the_zoo_agree() {
     NETWORKS.iter().for_each(hold);
+}
+
+/// The contractions of every network's own training step that no tile does.
+#[test]
+fn contractions_are_done_on_tiles() {
+    let no_imports = |_: &str| Err("no imports here".to_string());
+    let mut left = Vec::new();
+    for exhibit in ZOO {
+        let network = expand(exhibit.text, None, &no_imports);
+        let network = network.unwrap_or_else(|e| panic!("{}: {e}", exhibit.name));
+        let settings = settings(&network.training.clone().unwrap_or_default(), BATCH, 0);
+        let step = step::step(&network, &settings).expect("a step");
+        let options = CompileOptions {
+            states: bound(&step, false),
+            ..CompileOptions::new(CpuLevel::V3)
+        };
+        let compiled = compile(step.graph, &options).expect("an artefact");
+        let kinds = ["Conv", "ConvTranspose", "ConvFilterGradient", "Gemm"];
+        let ends = kinds.map(|kind| format!("({kind}): loop nest"));
+        let nests = compiled.explanation.lines();
+        let nests = nests.filter(|line| ends.iter().any(|end| line.ends_with(end)));
+        left.extend(nests.map(|line| format!("{}: {line}", exhibit.name)));
+    }
+    insta::assert_snapshot!(left.join("\n"), @"");
 }
