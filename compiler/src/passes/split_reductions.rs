@@ -6,7 +6,7 @@ use cnnc_ir::attrs::AttrValue;
 use cnnc_ir::{DType, Graph, NodeId, OpKind, Semantics, Tensor};
 
 /// Larger planes are summed in f64 as a whole.
-const LARGEST_PLANE: usize = 1 << 12;
+const LARGEST_PLANE: usize = 1 << 14;
 
 pub fn run(graph: &mut Graph, _: &PassOptions) -> Result<usize, PassError> {
     let mut changes = 0;

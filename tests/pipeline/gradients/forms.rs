@@ -29,6 +29,7 @@ const FORMS: &[&str] = &[
     "%x: f32[2,6,8,8]) {\n %y = LpPool(%x) {kernel_shape=[2, 2], strides=[2, 2]}",
     "%x: f32[2,18,8,8]) {\n %y = GlobalMaxPool(%x)",
     "%x: f32[4,12,7,7], %s: f32[12], %b: f32[12]) {\n %m = seeded f32[12]\n %v = seeded positive f32[12]\n %n, %rm, %rv = BatchNormalization(%x, %s, %b, %m, %v) {training_mode=1}\n %y = Sin(%n)",
+    "%x: f32[2,4,112,112], %w: f32[16,4,1,1], %s: f32[16], %b: f32[16]) {\n %m = seeded f32[16]\n %v = seeded positive f32[16]\n %c = Conv(%x, %w)\n %n, %rm, %rv = BatchNormalization(%c, %s, %b, %m, %v) {training_mode=1}\n %y = Sin(%n)",
     "%x: f32[6,40], %s: f32[40], %b: f32[40]) {\n %n = LayerNormalization(%x, %s, %b)\n %y = Sin(%n)",
     "%x: f32[2,8,6,6], %s: f32[8], %b: f32[8]) {\n %n = GroupNormalization(%x, %s, %b) {num_groups=4}\n %y = Sin(%n)",
     "%x: f32[2,8,6,6], %s: f32[8], %b: f32[8]) {\n %n = InstanceNormalization(%x, %s, %b)\n %y = Sin(%n)",
