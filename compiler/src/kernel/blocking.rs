@@ -15,6 +15,9 @@ use std::ops::Range;
 /// Bytes of cache a core has to itself; only decides which loop is outside.
 const PRIVATE_CACHE: usize = 512 << 10;
 
+/// Bytes of cache that cores share; likewise.
+const OUTER_CACHE: usize = 8 << 20;
+
 /// A rectangle of output pixels with the same window of taps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -164,7 +167,16 @@ impl Blocking {
 
     fn order(&self, units: usize, groups: usize) -> Order {
         if !self.source.is_lane_by_lane() {
-            return order([self.input_bytes, self.weight_bytes()], units, groups);
+            let bytes = [self.input_bytes, self.weight_bytes()];
+            // Rows of a matrix are written piece by piece where groups are outside: all pages again for each.
+            let scatters = groups > 1
+                && self.output.block == 1
+                && self.output_bytes() > OUTER_CACHE
+                && bytes.iter().all(|b| *b <= PRIVATE_CACHE);
+            return match scatters {
+                true => Order::SpatialOuter,
+                false => order(bytes, units, groups),
+            };
         }
         // A group reads channels of its own, again and again from row to row.
         match self.input_bytes / groups.max(1) > PRIVATE_CACHE {
@@ -227,6 +239,13 @@ impl Blocking {
             order: tiling.order,
             packing,
         })
+    }
+
+    fn output_bytes(&self) -> usize {
+        let regions = self.regions.iter();
+        let pixels: usize = regions.map(|r| r.rows.len() * r.columns.len()).sum();
+        let channels: usize = self.channels.iter().map(|range| range.count).sum();
+        self.images * pixels * channels * size_of::<f32>()
     }
 
     fn weight_bytes(&self) -> usize {
