@@ -58,6 +58,7 @@ impl Slope {
 /// serves, in that `result`: what came before it then need not be kept.
 pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize, result: Option<&Ex>) -> Slope {
     let mut done: Vec<(Ex, Slope)> = Vec::with_capacity(expr.insts.len());
+    let inner = inner_limit(expr);
     for (number, inst) in expr.insts.iter().enumerate() {
         let kept = result.filter(|_| number + 1 == expr.insts.len());
         let value = |i: u32| done[i as usize].0.clone();
@@ -84,7 +85,8 @@ pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize, result: Option<&Ex>
             ExprOp::Binary(op, a, b) => {
                 let (a, b, by) = (value(a), value(b), [&slope(a), &slope(b)]);
                 let y = kept.cloned().unwrap_or_else(|| a.binary(op, &b));
-                let extremes = kept.map_or([&a, &b], |y| [y, y]);
+                let told = result.filter(|_| kept.is_some() || inner == Some(number));
+                let extremes = told.map_or([&a, &b], |y| [y, y]);
                 let own = binary(op, [&a, &b, &y], extremes, by);
                 (y, own)
             }
@@ -106,6 +108,34 @@ pub fn derivative(expr: &ScalarExpr, args: &[Ex], by: usize, result: Option<&Ex>
         done.push(step);
     }
     done.pop().map_or(Slope::Zero, |(_, slope)| slope)
+}
+
+/// The inner limit of `min(max(x, low), high)` or `max(min(x, high), low)`, where `low < high` are numbers and the outer one is the
+/// whole expression: it holds where the result is strictly within.
+fn inner_limit(expr: &ScalarExpr) -> Option<usize> {
+    let limit = |number: usize| {
+        let ExprOp::Binary(op @ (BinaryOp::Max | BinaryOp::Min), a, b) = expr.insts.get(number)?.op
+        else {
+            return None;
+        };
+        let literal = |i: u32| match expr.insts[i as usize].op {
+            ExprOp::Lit(Literal::Float(v)) => Some(v),
+            _ => None,
+        };
+        match [literal(a), literal(b)] {
+            [Some(by), None] => Some((op, by, b as usize)),
+            [None, Some(by)] => Some((op, by, a as usize)),
+            _ => None,
+        }
+    };
+    let (outer, outer_by, inside) = limit(expr.insts.len().checked_sub(1)?)?;
+    let (inner, inner_by, _) = limit(inside)?;
+    let leaves_room = match (inner, outer) {
+        (BinaryOp::Max, BinaryOp::Min) => inner_by < outer_by,
+        (BinaryOp::Min, BinaryOp::Max) => outer_by < inner_by,
+        _ => false,
+    };
+    leaves_room.then_some(inside)
 }
 
 /// The derivative of `y = op(x)`; `None` where it is zero.
@@ -206,6 +236,8 @@ mod tests {
     #[test]
     fn results_serve_where_they_tell_the_derivative() {
         insta::assert_snapshot!(of_result(|x| x.max(&x.lit(0.0))), @"lit 0.0:f32; arg 1:f32; lt %0 %1:bool; lit 1.0:f32; select %2 %3 %0:f32");
+        insta::assert_snapshot!(of_result(|x| x.max(&x.lit(0.0)).min(&x.lit(6.0))), @"arg 1:f32; lit 6.0:f32; lt %0 %1:bool; lit 0.0:f32; lt %3 %0:bool; lit 1.0:f32; select %4 %5 %3:f32; select %2 %6 %3:f32");
+        insta::assert_snapshot!(of_result(|x| x.min(&x.lit(0.0)).max(&x.lit(6.0))), @"lit 6.0:f32; arg 1:f32; lt %0 %1:bool; arg 0:f32; lit 0.0:f32; lt %3 %4:bool; lit 1.0:f32; select %5 %6 %4:f32; select %2 %7 %4:f32");
         insta::assert_snapshot!(of_result(|x| x.exp()), @"arg 1:f32");
         insta::assert_snapshot!(of_result(|x| x.tanh()), @"lit 1.0:f32; arg 1:f32; mul %1 %1:f32; sub %0 %2:f32");
     }
