@@ -392,6 +392,62 @@ fn what_is_not_exported_leaves_nothing() {
     assert!(!place.file("twice.bin").exists() && !place.file("twice").exists());
 }
 
+const PARAMETRIC: &str = "network tiny(classes=3, size=6)
+input x: f32[size]
+output y = softmax(dense(x, classes))
+";
+
+#[test]
+fn parameters_of_a_description_are_set() {
+    let place = Place::new();
+    fs::write(place.file("tiny.cnn"), PARAMETRIC).unwrap();
+    let outputs = |arguments: &str| {
+        let said = place.done(&format!("inspect tiny.cnn --quiet {arguments}"));
+        let is_port = |l: &&str| l.starts_with("input") || l.starts_with("output");
+        let ports: Vec<&str> = said.lines().filter(is_port).collect();
+        ports.join("\n")
+    };
+    assert_snapshot!(outputs(""));
+    assert_snapshot!(outputs("--set classes=5,size=4"));
+    assert_eq!(
+        outputs("--set classes=5,size=4"),
+        outputs("--set classes=5 --set size=4")
+    );
+    place.done("compile tiny.cnn --train --batch 4 --set classes=5 -o step.bin");
+    place.done("compile tiny.cnn --set classes=5 -o tiny.bin");
+    place.done("run tiny.bin --input x=random:1");
+    place.done("check tiny.cnn --set size=4");
+    let refused = [
+        "compile tiny.cnn --set clases=5 -o no.bin",
+        "train tiny.cnn --data nowhere --set classes=relu",
+        "eval tiny.cnn --data nowhere --set size=0",
+        "check tiny.cnn --set size=0",
+        "run tiny.cnn --set classes",
+        "run tiny.cnn --set classes=5x",
+        "bench tiny.cnn --train --set width=3",
+        "explain twice.cnn --set classes=5",
+        "export digits.onnx --set classes=5 -o no.onnx",
+        "bench digits.onnx --set classes=5",
+        "run tiny.bin --set classes=5",
+        "inspect tiny.bin --set classes=5",
+        "check digits.onnx --set classes=5",
+        "verify case --set classes=5",
+    ];
+    assert_snapshot!(refused.map(|line| place.shown(line)).join(""));
+}
+
+#[test]
+fn a_graph_is_not_trained() {
+    let place = Place::new();
+    let refused = [
+        "compile twice.cnn --train -o no.bin",
+        "bench twice.cnn --train",
+        "train twice.cnn --data nowhere",
+        "tune twice.cnn --data nowhere --space batch=32,64",
+    ];
+    assert_snapshot!(refused.map(|line| place.shown(line)).join(""));
+}
+
 #[test]
 fn a_training_step_is_an_artefact() {
     let place = Place::new();

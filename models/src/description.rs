@@ -10,11 +10,12 @@
 //! ```
 //!
 //! `zoo/README.md` holds the grammar and the layers. `lex` and `parse` read a text into `ast`; `elaborate` runs its statements once and
-//! `evaluate`s their expressions; `layers` add to the graph through a `call` and the `builder`; `operator` is the escape hatch to ONNX's
+//! `evaluate`s their expressions; `arguments` are what a network's parameters are given from outside; `layers` add to the graph through a `call` and the `builder`; `operator` is the escape hatch to ONNX's
 //! operators; `train` reads the section on training, `section` writes one.
 //!
 //! Deliberately absent: files and formats. Who reads a description says what its imports are.
 
+mod arguments;
 mod ast;
 mod builder;
 mod call;
@@ -29,6 +30,7 @@ mod section;
 mod train;
 mod value;
 
+pub use arguments::Arguments;
 pub use section::section;
 
 use crate::network::Network;
@@ -48,11 +50,13 @@ pub fn is_description(text: &str) -> bool {
     tokens.first().is_some_and(|t| t.text == "network")
 }
 
-/// Expands a description. Parameters are drawn from `seed`, each for its name; without one they are zero, which is enough for shapes.
+/// Expands a description. `arguments` are for the parameters in its head, `network vgg16(classes=1000)`; where they say nothing, defaults
+/// serve. Weights are drawn from `seed`, each for its name; without one they are zero, which is enough for shapes.
 ///
 /// `import` finds the graph behind the file name of an `import`, or says why not. The errors are all mistakes in the text.
 pub fn expand(
     text: &str,
+    arguments: &Arguments,
     seed: Option<u64>,
     import: &dyn Fn(&str) -> Result<Graph, String>,
 ) -> Result<Network, ParseErrors> {
@@ -61,7 +65,7 @@ pub fn expand(
         return Err(errors(text, mistakes));
     }
     let mut elaborator = Elaborator::new(&file, seed, import);
-    elaborator.network(&file);
+    elaborator.network(&file, arguments);
     let mut mistakes = elaborator.mistakes;
     let training = file.train.as_ref().map(|train| {
         let (training, more) = train::training(train);

@@ -2,7 +2,7 @@
 
 use cnnc_ir::Graph;
 use cnnc_ir::text::{ParseErrors, Style, parse, print};
-use cnnc_models::description::{expand, is_description};
+use cnnc_models::description::{Arguments, expand, is_description};
 use cnnc_models::network::{Clip, Network};
 use cnnc_models::zoo::ZOO;
 use insta::assert_snapshot;
@@ -21,7 +21,7 @@ fn import(file: &str) -> Result<Graph, String> {
 }
 
 fn network(text: &str) -> Result<Network, ParseErrors> {
-    expand(text, Some(7), &import)
+    expand(text, &Arguments::default(), Some(7), &import)
 }
 
 fn expansion(text: &str) -> String {
@@ -116,7 +116,9 @@ fn values_depend_on_seed_and_name_only() {
         "network net input x: f32[4] z = dense(x, 3) output y = dense(x + z * 0, 8, name=\"a\")";
     let longer = longer.replace("dense(x, 3)", "dense(dense(x, 3), 4)");
     let weight = |text: &str, seed| {
-        let graph = expand(text, seed, &import).unwrap().graph;
+        let graph = expand(text, &Arguments::default(), seed, &import)
+            .unwrap()
+            .graph;
         let node = graph.nodes().find(|n| n.outputs[0].name == "a.weight");
         let values = graph.constant(node.unwrap().id.into()).map(|t| t.to_f32());
         values.unwrap()
@@ -151,6 +153,83 @@ fn training_is_plain_data() {
     assert_eq!(training.metrics, ["accuracy", "top5"]);
     assert_eq!(training.augment.to_string(), "flip crop:4");
     assert_eq!(training.early_stopping.map(|e| e.patience), Some(3));
+}
+
+const PARAMETRIC: &str = "network net(classes=10, size=4, pool=2x2, activation=relu)
+    input image: f32[1, size, size]
+    input other: f32[1, 2 * size / 4, T]
+    x = max_pool(conv(image, 2, 1x1, activation), pool)
+    size = 1
+    output y = dense(flatten(x), classes + size)";
+
+/// What the parametric network expands to with these arguments.
+fn given(arguments: &str) -> String {
+    let arguments = match arguments.is_empty() {
+        true => Arguments::default(),
+        false => match arguments.parse() {
+            Ok(arguments) => arguments,
+            Err(message) => return format!("not read: {message}\n"),
+        },
+    };
+    match expand(PARAMETRIC, &arguments, None, &import) {
+        Ok(network) => print(&network.graph, Style::Brief),
+        Err(errors) => format!("{errors}\n"),
+    }
+}
+
+#[test]
+fn networks_have_parameters() {
+    assert_snapshot!(given(""));
+    assert_snapshot!(given("classes=2 + 1, size=8, pool=4x4, activation=tanh"));
+    let parts = ["classes=3", "pool=4x4, size=8"].map(|part| part.parse::<Arguments>());
+    let joined: Result<Arguments, String> = parts.into_iter().collect();
+    let whole = "classes=3, pool=4x4, size=8".parse();
+    assert_eq!(joined, whole);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
+    let lines = [
+        "clases=3",
+        "classes=3, classes=4",
+        "classes=relu",
+        "size=0",
+        "size=2.5",
+        "size=1",
+        "activation=relo",
+        "activation=3",
+        "pool=relu(3)",
+        "pool=[1, Add(1, 2)]",
+        "classes",
+        "classes=",
+        "classes=3 size=4",
+        "classes=3,",
+        "classes=3y",
+        "for=3",
+    ];
+    let shown = lines.map(|line| format!("{line}\n{}", given(line)));
+    assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn heads_with_mistakes_are_shown() {
+    let heads = [
+        "net(size, size=3)",
+        "net(size)",
+        "net(image=3)",
+        "net(size=relu)",
+        "net(size=wide)",
+        "net(size=3",
+        "net",
+    ];
+    let text = |head: &str| {
+        let text = format!("network {head}\ninput image: f32[1, size]\noutput y = relu(image)\n");
+        expansion(&text)
+    };
+    assert_snapshot!(heads.map(text).join("\n"));
+    let plain = "network net input x: f32[T] output y = x";
+    let given = expand(plain, &"size=3".parse().unwrap(), None, &import);
+    assert_snapshot!(given.unwrap_err().to_string());
 }
 
 #[test]
@@ -241,7 +320,9 @@ fn damaged_descriptions_are_refused_in_place() {
                 format!("{before}{behind}"),
                 format!("{before}{token} {token}{behind}"),
             ] {
-                let Err(ParseErrors(errors)) = expand(&damaged, None, &import) else {
+                let Err(ParseErrors(errors)) =
+                    expand(&damaged, &Arguments::default(), None, &import)
+                else {
                     continue;
                 };
                 refused += 1;

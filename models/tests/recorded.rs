@@ -2,7 +2,7 @@
 
 use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::{DType, Tensor};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::optimizer::Optimizer;
 use cnnc_models::step::{LOSS, RATE, STEP, Settings, StateKind, Step, TARGETS, step};
 
@@ -48,7 +48,10 @@ fn initial(step: &Step) -> Vec<Tensor> {
 
 /// Losses of the steps, and the parameters afterwards.
 fn run(optimizer: Optimizer, steps: usize) -> Vec<Vec<f64>> {
-    let network = expand(NETWORK, None, &|_| Err("no imports".into())).unwrap();
+    let network = expand(NETWORK, &Arguments::default(), None, &|_| {
+        Err("no imports".into())
+    })
+    .unwrap();
     let made = step(
         &network,
         &Settings {

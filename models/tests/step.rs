@@ -3,14 +3,14 @@
 use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::text::{Style, print};
 use cnnc_ir::{DType, Tensor};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::network::Network;
 use cnnc_models::random::Random;
 use cnnc_models::step::{self, LOSS, RATE, STEP, Settings, Step, TARGETS};
 
 fn network(text: &str) -> Network {
     let no_imports = |_: &str| Err("no imports".to_string());
-    expand(text, Some(1), &no_imports).unwrap_or_else(|e| panic!("{e}"))
+    expand(text, &Arguments::default(), Some(1), &no_imports).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn settings(loss: &str, optimizer: &str, batch: usize) -> Settings {

@@ -32,7 +32,12 @@ fn plain() -> Graph {
 
 fn described(text: &str) -> Graph {
     let no_imports = |_: &str| Err("no imports".to_string());
-    let network = description::expand(text, Some(1), &no_imports);
+    let network = description::expand(
+        text,
+        &description::Arguments::default(),
+        Some(1),
+        &no_imports,
+    );
     network.unwrap_or_else(|e| panic!("{e}")).graph
 }
 
@@ -247,9 +252,12 @@ fn the_loss_falls_and_the_picture_stays_within_bounds() {
 /// Of VGG-16 the layers of the literature, whatever they are called here.
 #[test]
 fn layers_are_chosen_by_resolution() {
-    let vgg = description::expand(zoo::find("vgg16").unwrap().text, None, &|_| {
-        Err(String::new())
-    });
+    let vgg = description::expand(
+        zoo::find("vgg16").unwrap().text,
+        &description::Arguments::default(),
+        None,
+        &|_| Err(String::new()),
+    );
     let layers = default_layers(&vgg.unwrap().graph).unwrap();
     insta::assert_debug_snapshot!((&layers.content, &layers.style));
     let none = default_layers(&plain()).unwrap_err();

@@ -1,6 +1,6 @@
 //! The zoo's networks are what the literature says they are.
 
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::network::Network;
 use cnnc_models::step::{Settings, StateKind, step};
 use cnnc_models::zoo::{ZOO, find};
@@ -8,7 +8,8 @@ use cnnc_models::zoo::{ZOO, find};
 fn network(name: &str) -> Network {
     let text = find(name).unwrap().text;
     let no_imports = |_: &str| Err("no imports here".to_string());
-    expand(text, None, &no_imports).unwrap_or_else(|e| panic!("{name}.cnn:{e}"))
+    expand(text, &Arguments::default(), None, &no_imports)
+        .unwrap_or_else(|e| panic!("{name}.cnn:{e}"))
 }
 
 #[test]
@@ -63,6 +64,40 @@ fn parameters_are_as_many_as_published() {
     ];
     for (name, count) in counts {
         assert_eq!(network(name).trainable_count(), count, "{name}");
+    }
+}
+
+/// Networks for small pictures and few classes, down to where one element is left of a map.
+#[test]
+fn networks_take_other_sizes_and_classes() {
+    let cases = [
+        ("alexnet", "classes=10, size=64", "f32[N,10]"),
+        ("vgg16", "classes=10, size=32", "f32[N,10]"),
+        ("vgg16", "size=64", "f32[N,1000]"),
+        ("resnet50", "classes=10, size=64", "f32[N,10]"),
+        ("mobilenet_v2", "classes=10, size=32", "f32[N,10]"),
+        ("resnet18_cifar", "classes=100", "f32[N,100]"),
+        ("resnet20", "classes=100", "f32[N,100]"),
+        ("unet", "classes=3, size=32, width=8", "f32[N,3,32,32]"),
+    ];
+    for (name, arguments, ty) in cases {
+        let text = find(name).unwrap().text;
+        let network = expand(text, &arguments.parse().unwrap(), None, &|_| {
+            Err(String::new())
+        });
+        let graph = network.unwrap_or_else(|e| panic!("{name}.cnn:{e}")).graph;
+        let output = graph.outputs()[0].1;
+        assert_eq!(graph.ty(output).to_string(), ty, "{name}");
+    }
+    for (name, arguments) in [("alexnet", "size=32"), ("vgg16", "size=16")] {
+        let text = find(name).unwrap().text;
+        let refused = expand(text, &arguments.parse().unwrap(), None, &|_| {
+            Err(String::new())
+        });
+        assert!(
+            refused.unwrap_err().to_string().contains("max_pool"),
+            "{name}"
+        );
     }
 }
 

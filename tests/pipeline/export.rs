@@ -10,7 +10,7 @@ use cnnc_ir::autodiff::gradients;
 use cnnc_ir::graph::Node;
 use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::{Graph, NodeKind, Value};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::zoo::ZOO;
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ proptest! {
 fn exhibit(name: &str) -> Graph {
     let exhibit = cnnc_models::zoo::find(name).expect("a name of the zoo");
     let no_imports = |_: &str| Err("no imports here".to_string());
-    let network = expand(exhibit.text, Some(1), &no_imports);
+    let network = expand(exhibit.text, &Arguments::default(), Some(1), &no_imports);
     network.unwrap_or_else(|e| panic!("{name}: {e}")).graph
 }
 

@@ -6,7 +6,7 @@ mod train_step;
 use crate::execute::levels;
 use cnnc::compile::{CompileOptions, compile};
 use cnnc::train::{self, CompiledStep, Trainer};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::network::Network;
 use cnnc_models::step;
 use cnnc_runtime::{CpuLevel, Model, Session};
@@ -23,7 +23,13 @@ const SEED: u32 = 3;
 
 fn network() -> Network {
     let no_imports = |_: &str| Err("no imports here".to_string());
-    expand(NETWORK, Some(SEED.into()), &no_imports).unwrap_or_else(|e| panic!("{e}"))
+    expand(
+        NETWORK,
+        &Arguments::default(),
+        Some(SEED.into()),
+        &no_imports,
+    )
+    .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn settings(network: &Network) -> step::Settings {

@@ -6,8 +6,10 @@ mod tune;
 
 use super::failure::Failure;
 use super::tensors::Size;
+use crate::frontend::native::Given;
 use crate::select;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnnc_models::description::Arguments;
 use cnnc_runtime::CpuLevel;
 pub use learn::{ClassWeighting, Eval, Learn, Part, Sampled, Train};
 use std::path::{Path, PathBuf};
@@ -47,6 +49,10 @@ pub struct Common {
     /// Weights of a network description (.cnn), as `cnnc train` writes them or another program's; a checkpoint's are taken too
     #[arg(long, global = true, value_name = "FILE.safetensors")]
     pub weights: Option<PathBuf>,
+    /// Parameters of a network description, those in its head (`network vgg16(classes=1000)`): numbers, 3x3, true, words such as relu;
+    /// several with commas, or --set more than once
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE")]
+    pub arguments: Vec<Arguments>,
     /// Whether convolutions may use algorithms with an error bound of their own (Winograd's)
     #[arg(long, global = true, value_enum, default_value_t = Numerics::Fast)]
     pub numerics: Numerics,
@@ -85,6 +91,14 @@ impl Common {
 
     pub fn weights(&self) -> Option<&Path> {
         self.weights.as_deref()
+    }
+
+    /// What a network description is given.
+    pub fn given(&self) -> Given<'_> {
+        Given {
+            arguments: self.arguments.iter().cloned().collect(),
+            weights: self.weights(),
+        }
     }
 
     /// The level to compile for.

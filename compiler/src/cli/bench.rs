@@ -8,9 +8,9 @@ mod yardstick;
 use super::args::{Bench, Common};
 use super::failure::Failure;
 use super::run::ir_dtype;
+use super::train::network;
 use super::{line, load, output, tensors};
 use crate::emit;
-use crate::frontend::native;
 use crate::statistics::Work;
 use crate::train::{self, TrainError, Trainer};
 use cnnc_models::step::{RATE, STEP};
@@ -101,11 +101,7 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
 /// A session that trains a described network, and the work of its nodes.
 fn training(a: &Bench, common: &Common) -> Result<(Session, Vec<Work>), Failure> {
     let path = &a.model.model;
-    if !load::is_native(path) {
-        let what = "only a network description (.cnn) can be trained";
-        return Err(Failure::input(format!("{}: {what}", path.display())));
-    }
-    let network = native::network(path, 0)?;
+    let network = network(path, 0, common)?;
     let training = network.training.clone().unwrap_or_default();
     let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
     let refused = |e: TrainError| Failure::input(format!("{}: {e}", path.display()));
@@ -121,7 +117,7 @@ fn training(a: &Bench, common: &Common) -> Result<(Session, Vec<Work>), Failure>
 fn model(a: &Bench, common: &Common) -> Result<(Model, Vec<Work>), Failure> {
     let (path, options) = (&a.model.model, load::shapes(&a.model.inputs)?);
     if load::is_artefact(path) {
-        let model = load::open_for(path, &options)?;
+        let model = load::open_for(path, &options, common)?;
         let work = load::meta(&model, "work").lines();
         let work = work.filter_map(|l| l.parse().ok()).collect();
         return Ok((model, work));

@@ -9,8 +9,9 @@ use std::path::Path;
 
 pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     let path = &a.model;
+    load::check_given(path, common)?;
     if load::is_artefact(path) {
-        load::open_for(path, &load::shapes(&a.inputs)?)?;
+        load::open_for(path, &load::shapes(&a.inputs)?, common)?;
         return done(common, path);
     }
     let options = load::shapes(&a.inputs)?;
@@ -41,7 +42,7 @@ fn mistakes(
     options: &ImportOptions,
     common: &Common,
 ) -> Result<Vec<Problem>, Failure> {
-    match native::read(path, &options.shapes, common.weights()) {
+    match native::read(path, &options.shapes, &common.given()) {
         Ok(_) => Ok(Vec::new()),
         Err(NativeError::Parse { errors, .. }) => Ok(errors
             .0

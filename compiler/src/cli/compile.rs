@@ -3,10 +3,10 @@
 use super::args::{Common, Compile, Emit};
 use super::failure::Failure;
 use super::progress::Progress;
+use super::train::network;
 use super::{line, load, note, output};
 use crate::codegen::{self, Source, listing};
 use crate::compile::{CompileOptions, Compiled, compile};
-use crate::frontend::native;
 use crate::passes::{self, PIPELINE};
 use crate::select::decision::Choices;
 use crate::train;
@@ -86,14 +86,7 @@ fn training_step(
     options: &mut CompileOptions,
 ) -> Result<Graph, Failure> {
     let path = &a.model.model;
-    if !load::is_native(path) {
-        let what = "only a network description (.cnn) can be trained";
-        return Err(Failure::input(format!("{}: {what}", path.display())));
-    }
-    let mut network = native::network(path, a.seed.into())?;
-    if let Some(weights) = common.weights() {
-        network = native::with_weights(network, path, weights)?;
-    }
+    let network = network(path, a.seed.into(), common)?;
     let training = network.training.clone().unwrap_or_default();
     let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
     let settings = train::settings(&training, batch, a.seed);

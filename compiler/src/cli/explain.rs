@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
     let text = if load::is_artefact(&a.model) {
-        let model = load::open_for(&a.model, &load::shapes(&a.inputs)?)?;
+        let model = load::open_for(&a.model, &load::shapes(&a.inputs)?, common)?;
         load::meta(&model, "kernels").to_string()
     } else {
         load::compiled(&a.model, &load::shapes(&a.inputs)?, common)?.explanation

@@ -12,7 +12,7 @@ pub fn run(a: &args::Model, common: &Common) -> Result<(), Failure> {
     let mut fields: Vec<(&str, Value)> = Vec::new();
     let options = load::shapes(&a.inputs)?;
     let plan = if load::is_artefact(&a.model) {
-        let model = load::open_for(&a.model, &options)?;
+        let model = load::open_for(&a.model, &options, common)?;
         for key in ["operators", "parameters", "MACs"] {
             fields.push((key, number_or_text(load::meta(&model, key))));
         }

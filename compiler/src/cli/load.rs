@@ -84,27 +84,33 @@ fn extension(path: &Path) -> &str {
     path.extension().and_then(|e| e.to_str()).unwrap_or("")
 }
 
-/// Refuses `--weights` for a model that has its own.
-fn check_weights(path: &Path, common: &Common) -> Result<(), Failure> {
-    match common.weights() {
-        Some(weights) if !is_native(path) => Err(Failure::input(format!(
+/// Refuses `--weights` and `--set` for a model that has its own weights and no parameters.
+pub fn check_given(path: &Path, common: &Common) -> Result<(), Failure> {
+    let message = match common.weights() {
+        _ if is_native(path) => return Ok(()),
+        Some(weights) => format!(
             "--weights {}: only a network description (.cnn) takes weights, {} has its own",
             weights.display(),
             path.display()
-        ))),
-        _ => Ok(()),
-    }
+        ),
+        None if !common.arguments.is_empty() => format!(
+            "--set: only a network description (.cnn) has parameters, {} has none",
+            path.display()
+        ),
+        None => return Ok(()),
+    };
+    Err(Failure::input(message))
 }
 
 /// The graph of a source file.
 pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
-    check_weights(path, common)?;
+    check_given(path, common)?;
     if is_artefact(path) {
         return Ok(native::with_shapes(carried(path)?, path, &options.shapes)?);
     }
     std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
     let Imported { graph, notes } = match is_native(path) {
-        true => native::read(path, &options.shapes, common.weights())?,
+        true => native::read(path, &options.shapes, &common.given())?,
         false => import(path, options)?,
     };
     notes_of(path, &notes, common);
@@ -113,12 +119,13 @@ pub fn graph(path: &Path, options: &ImportOptions, common: &Common) -> Result<Gr
 
 /// The graph of a source file, its free dimensions left so where that can be.
 pub fn free(path: &Path, options: &ImportOptions, common: &Common) -> Result<Graph, Failure> {
+    check_given(path, common)?;
     if is_artefact(path) {
         return graph(path, options, common);
     }
     std::fs::File::open(path).map_err(|e| Failure::file(path, &e))?;
     if is_native(path) {
-        let Imported { graph, notes } = native::free(path, &options.shapes, common.weights())?;
+        let Imported { graph, notes } = native::free(path, &options.shapes, &common.given())?;
         notes_of(path, &notes, common);
         return Ok(graph);
     }
@@ -194,9 +201,8 @@ pub fn wrong(path: &Path, e: impl Display) -> Failure {
 
 /// A model ready to run.
 pub fn model(path: &Path, options: &ImportOptions, common: &Common) -> Result<Model, Failure> {
-    check_weights(path, common)?;
     if is_artefact(path) {
-        return open_for(path, options);
+        return open_for(path, options, common);
     }
     Ok(compiled(path, options, common)?.model()?)
 }
@@ -214,7 +220,8 @@ pub fn refused(path: &Path, e: FormatError) -> Failure {
 }
 
 /// An artefact, whose shapes are what they are: others are refused.
-pub fn open_for(path: &Path, options: &ImportOptions) -> Result<Model, Failure> {
+pub fn open_for(path: &Path, options: &ImportOptions, common: &Common) -> Result<Model, Failure> {
+    check_given(path, common)?;
     let model = open(path)?;
     let program = model.program();
     for (name, asked) in &options.shapes {

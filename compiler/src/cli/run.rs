@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub fn run(a: &Run, common: &Common) -> Result<(), Failure> {
+    load::check_given(&a.model, common)?;
     let mut given: BTreeMap<&str, &str> = BTreeMap::new();
     for text in &a.inputs {
         let (name, source) = load::assignment(text)?;

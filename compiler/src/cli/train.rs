@@ -78,11 +78,7 @@ pub fn network(path: &Path, seed: u64, common: &Common) -> Result<Network, Failu
         let what = "only a network description (.cnn) can be trained";
         return Err(Failure::input(format!("{}: {what}", path.display())));
     }
-    let network = native::network(path, seed)?;
-    Ok(match common.weights() {
-        Some(weights) => native::with_weights(network, path, weights)?,
-        None => network,
-    })
+    Ok(native::network(path, seed, &common.given())?)
 }
 
 /// An error with the description's name, unless another file is to blame.

@@ -42,6 +42,7 @@ pub fn run(a: &Verify, common: &Common) -> Result<(), Failure> {
     if dirs.is_empty() {
         return Err(Failure::input("no folder is given"));
     }
+    load::check_given(&dirs[0].join("model.onnx"), common)?;
     let mut failed = 0;
     for dir in &dirs {
         let outcome = folder(dir, a, common);

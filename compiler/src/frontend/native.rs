@@ -6,7 +6,7 @@ use cnnc_ir::schema::TypeError;
 use cnnc_ir::text::{ParseErrors, parse};
 use cnnc_ir::{Dim, Graph, TensorType};
 use cnnc_models::checkpoint::{CheckpointError, Weights};
-use cnnc_models::description;
+use cnnc_models::description::{self, Arguments};
 use cnnc_models::network::{Network, WeightError};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -48,7 +48,11 @@ pub enum NativeError {
         source: Box<WeightError>,
     },
     #[error("{}: is a graph, whose weights stand in it, and takes none from {}", file.display(), weights.display())]
-    NoNetwork { file: PathBuf, weights: PathBuf },
+    TakesNoWeights { file: PathBuf, weights: PathBuf },
+    #[error("{}: is a graph, which has no parameters to set", file.display())]
+    TakesNoArguments { file: PathBuf },
+    #[error("{}: is no network description (it does not begin with 'network'); only one can be trained", file.display())]
+    NoNetwork { file: PathBuf },
 }
 
 fn in_file(file: &Path, errors: &ParseErrors) -> String {
@@ -56,20 +60,28 @@ fn in_file(file: &Path, errors: &ParseErrors) -> String {
     located.collect::<Vec<_>>().join("\n")
 }
 
+/// What a description is given from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Given<'a> {
+    /// For the parameters in its head.
+    pub arguments: Arguments,
+    /// A file of the values of what it learns.
+    pub weights: Option<&'a Path>,
+}
+
 /// Seed of the parameters of a network that is read to be compiled.
 const SEED: u64 = 0;
 
-/// Reads a file; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol. A description has the
-/// parameters of the file of `weights`.
+/// Reads a file; `shapes` fix the free dimensions of inputs, by name, and of whatever else has the same symbol.
 pub fn read(
     path: &Path,
     shapes: &BTreeMap<String, Vec<usize>>,
-    weights: Option<&Path>,
+    given: &Given,
 ) -> Result<Imported, NativeError> {
-    let (graph, notes) = source(path, weights)?;
+    let (graph, notes) = source(path, given)?;
     let mut symbols = bind(&graph, path, shapes)?;
     // A description is untrained or has weights; nothing else is either.
-    if !notes.is_empty() || weights.is_some() {
+    if !notes.is_empty() || given.weights.is_some() {
         symbols.entry(description::BATCH.into()).or_insert(1);
     }
     Ok(Imported {
@@ -82,39 +94,36 @@ pub fn read(
 pub fn free(
     path: &Path,
     shapes: &BTreeMap<String, Vec<usize>>,
-    weights: Option<&Path>,
+    given: &Given,
 ) -> Result<Imported, NativeError> {
-    let (graph, notes) = source(path, weights)?;
+    let (graph, notes) = source(path, given)?;
     let graph = with_shapes(graph, path, shapes)?;
     Ok(Imported { graph, notes })
 }
 
 /// The graph of a file, and what is to be said of it.
-fn source(path: &Path, weights: Option<&Path>) -> Result<(Graph, Vec<String>), NativeError> {
+fn source(path: &Path, given: &Given) -> Result<(Graph, Vec<String>), NativeError> {
     let text = text(path)?;
-    match (description::is_description(&text), weights) {
-        (true, Some(weights)) => Ok((
-            with_weights(expanded(path, &text, SEED)?, path, weights)?.graph,
-            Vec::new(),
-        )),
-        (true, None) => Ok((expanded(path, &text, SEED)?.graph, vec![untrained()])),
-        (false, None) => {
-            let graph = parse(&text).map_err(|errors| refused(path, errors))?;
-            Ok((graph, Vec::new()))
-        }
-        (false, Some(weights)) => Err(NativeError::NoNetwork {
+    if description::is_description(&text) {
+        let graph = expanded(path, &text, SEED, given)?.graph;
+        let notes = given.weights.map_or(vec![untrained()], |_| Vec::new());
+        return Ok((graph, notes));
+    }
+    if let Some(weights) = given.weights {
+        return Err(NativeError::TakesNoWeights {
             file: path.into(),
             weights: weights.into(),
-        }),
+        });
     }
+    if !given.arguments.is_empty() {
+        return Err(NativeError::TakesNoArguments { file: path.into() });
+    }
+    let graph = parse(&text).map_err(|errors| refused(path, errors))?;
+    Ok((graph, Vec::new()))
 }
 
 /// A network of the file at `path` with the parameters of the file of `weights`.
-pub fn with_weights(
-    mut network: Network,
-    path: &Path,
-    weights: &Path,
-) -> Result<Network, NativeError> {
+fn with_weights(mut network: Network, path: &Path, weights: &Path) -> Result<Network, NativeError> {
     let applied = Weights::read(weights)?.apply(&mut network);
     applied.map_err(|source| NativeError::Fit {
         file: path.into(),
@@ -128,9 +137,13 @@ fn untrained() -> String {
     format!("untrained: parameters are drawn from seed {SEED}")
 }
 
-/// Reads a description, its parameters drawn from `seed`; the batch stays free.
-pub fn network(path: &Path, seed: u64) -> Result<Network, NativeError> {
-    expanded(path, &text(path)?, seed)
+/// Reads a description, its weights drawn from `seed` where none are given; the batch stays free.
+pub fn network(path: &Path, seed: u64, given: &Given) -> Result<Network, NativeError> {
+    let text = text(path)?;
+    match description::is_description(&text) {
+        true => expanded(path, &text, seed, given),
+        false => Err(NativeError::NoNetwork { file: path.into() }),
+    }
 }
 
 fn text(path: &Path) -> Result<String, NativeError> {
@@ -140,9 +153,14 @@ fn text(path: &Path) -> Result<String, NativeError> {
     })
 }
 
-fn expanded(path: &Path, text: &str, seed: u64) -> Result<Network, NativeError> {
-    description::expand(text, Some(seed), &|file| imported(path, file))
-        .map_err(|errors| refused(path, errors))
+fn expanded(path: &Path, text: &str, seed: u64, given: &Given) -> Result<Network, NativeError> {
+    let import = |file: &str| imported(path, file);
+    let network = description::expand(text, &given.arguments, Some(seed), &import);
+    let network = network.map_err(|errors| refused(path, errors))?;
+    match given.weights {
+        Some(weights) => with_weights(network, path, weights),
+        None => Ok(network),
+    }
 }
 
 fn refused(path: &Path, errors: ParseErrors) -> NativeError {
@@ -256,7 +274,7 @@ mod tests {
         let file = folder.path().join("net.cnn");
         std::fs::write(&file, text).unwrap();
         let shapes = shapes.iter().map(|(n, s)| (n.to_string(), s.to_vec()));
-        let text = match read(&file, &shapes.collect(), None) {
+        let text = match read(&file, &shapes.collect(), &Given::default()) {
             Ok(read) => print(&read.graph, Style::Brief),
             Err(e) => e.to_string(),
         };

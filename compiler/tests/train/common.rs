@@ -5,7 +5,7 @@ use cnnc::train::fit::{Data, Fit, Options, fit};
 use cnnc::train::observer::Observer;
 use cnnc_models::checkpoint::Checkpoint;
 use cnnc_models::data::{Pixels, Samples};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::network::{Network, Training};
 use cnnc_models::random::Random;
 use cnnc_runtime::CpuLevel;
@@ -20,7 +20,7 @@ output label = softmax(dense(x, 3))
 
 pub fn network(text: &str) -> Network {
     let no_imports = |_: &str| Err("no imports".to_string());
-    expand(text, Some(1), &no_imports).unwrap_or_else(|e| panic!("{e}"))
+    expand(text, &Arguments::default(), Some(1), &no_imports).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Pictures of 8x8 in three classes: a bright stroke that lies, stands or is not there, on noise.

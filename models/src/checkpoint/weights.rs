@@ -99,7 +99,13 @@ output y = dense(batch_norm(x), 2)
 
     fn network(seed: u64) -> Network {
         let no_imports = |_: &str| Err("no imports".to_string());
-        crate::description::expand(NET, Some(seed), &no_imports).unwrap()
+        crate::description::expand(
+            NET,
+            &crate::description::Arguments::default(),
+            Some(seed),
+            &no_imports,
+        )
+        .unwrap()
     }
 
     #[test]

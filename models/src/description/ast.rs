@@ -1,9 +1,9 @@
 //! What a description says, before it means anything. Positions are byte offsets in the text.
 
-use cnnc_ir::types::{DType, Dim};
+use cnnc_ir::types::DType;
 
 /// A word and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Name {
     pub at: usize,
     pub text: String,
@@ -12,7 +12,8 @@ pub(super) struct Name {
 /// A whole file.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub name: String,
+    pub name: Name,
+    pub parameters: Vec<Parameter>,
     pub inputs: Vec<Input>,
     pub imports: Vec<Import>,
     pub blocks: Vec<Block>,
@@ -20,12 +21,13 @@ pub(super) struct File {
     pub train: Option<Train>,
 }
 
-/// `input image: f32[1, 28, 28]`; the batch is not said.
+/// `input image: f32[3, size, size]`; the batch is not said.
 #[derive(Debug)]
 pub(super) struct Input {
     pub name: Name,
     pub dtype: DType,
-    pub shape: Vec<Dim>,
+    /// A name that is no parameter is a free extent.
+    pub shape: Vec<Expr>,
 }
 
 /// `import "backbone.onnx" as backbone`

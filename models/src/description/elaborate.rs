@@ -3,7 +3,8 @@
 //! A mistake spoils the variables it would have set; what uses them is passed over in silence. Blocks see their parameters and nothing
 //! else. Repetition is bounded, so every description ends.
 
-use super::ast::{Block, Expr, File, Name, Statement};
+use super::arguments::Arguments;
+use super::ast::{Block, Expr, ExprKind, File, Input, Name, Statement};
 use super::builder::Builder;
 use super::lex::Mistake;
 use super::value::{Fault, Value};
@@ -38,7 +39,7 @@ impl<'f> Elaborator<'f> {
         let mut elaborator = Elaborator {
             blocks: HashMap::new(),
             imports: HashMap::new(),
-            builder: Builder::new(&file.name, seed),
+            builder: Builder::new(&file.name.text, seed),
             prefix: String::new(),
             depth: 0,
             mistakes: Vec::new(),
@@ -64,20 +65,19 @@ impl<'f> Elaborator<'f> {
     }
 
     /// Expands the whole file.
-    pub fn network(&mut self, file: &'f File) {
-        let mut scope = Scope::new();
+    pub fn network(&mut self, file: &'f File, arguments: &Arguments) {
+        let parameters = self.parameters(file, arguments);
+        let mut scope = parameters.clone();
         for input in &file.inputs {
             let name = &input.name;
-            let batch = Dim::sym(super::BATCH, None);
-            let mut ty = TensorType::scalar(input.dtype);
-            ty.shape = [vec![batch], input.shape.clone()].concat();
-            if !ty.fits_memory() {
-                let message = format!("input '{}' is too large for memory: {ty}", name.text);
-                self.mistakes.push((name.at, message));
-            }
-            let value = Value::Tensor(self.builder.graph.add_input(&name.text, ty));
+            let value = self.input(input, &parameters);
+            let value = self.or_spoilt(value);
             if scope.insert(name.text.clone(), value).is_some() {
-                let message = format!("there is an input '{}' already", name.text);
+                let what = match parameters.contains_key(&name.text) {
+                    true => "a parameter",
+                    false => "an input",
+                };
+                let message = format!("there is {what} '{}' already", name.text);
                 self.mistakes.push((name.at, message));
             }
         }
@@ -86,6 +86,47 @@ impl<'f> Elaborator<'f> {
             let message = "the network has no output: write 'output name = ...'";
             self.mistakes.push((0, message.into()));
         }
+    }
+
+    /// A value, or what its mistake leaves behind.
+    pub fn or_spoilt(&mut self, value: Result<Value, Fault>) -> Value {
+        value.unwrap_or_else(|fault| {
+            if let Fault::Mistake(at, message) = fault {
+                self.mistakes.push((at, message));
+            }
+            Value::Spoilt
+        })
+    }
+
+    fn input(&mut self, input: &'f Input, parameters: &Scope) -> Result<Value, Fault> {
+        let name = &input.name;
+        let mut ty = TensorType::scalar(input.dtype);
+        ty.shape.push(Dim::sym(super::BATCH, None));
+        for extent in &input.shape {
+            ty.shape.push(self.extent(extent, parameters)?);
+        }
+        if !ty.fits_memory() {
+            let message = format!("input '{}' is too large for memory: {ty}", name.text);
+            return Err(Fault::Mistake(name.at, message));
+        }
+        Ok(Value::Tensor(self.builder.graph.add_input(&name.text, ty)))
+    }
+
+    /// An extent of an input: a number, or a name that is no parameter.
+    fn extent(&mut self, extent: &'f Expr, parameters: &Scope) -> Result<Dim, Fault> {
+        let found = match &extent.kind {
+            ExprKind::Name(name) if name == super::BATCH => "'N'".to_string(),
+            ExprKind::Name(name) if !parameters.contains_key(name) => {
+                return Ok(Dim::sym(name, None));
+            }
+            _ => match self.evaluate(extent, parameters)? {
+                Value::Int(n) if n > 0 => return Ok(Dim::Fixed(n.unsigned_abs())),
+                other => other.describe(),
+            },
+        };
+        let message =
+            format!("expected an extent above 0 or the name of a free one, found {found}");
+        Err(Fault::Mistake(extent.at, message))
     }
 
     /// Runs statements; the value returned, if they return one.

@@ -2,11 +2,11 @@
 
 mod expression;
 
-use super::ast::{Block, File, Import, Input, Name, Parameter, Setting, Statement, Train};
+use super::ast::{Block, Expr, File, Import, Input, Name, Parameter, Setting, Statement, Train};
 use super::cursor::Cursor;
 use super::lex::{Kind, Mistake, tokens};
 use cnnc_ir::spelling::hint;
-use cnnc_ir::types::{DType, Dim};
+use cnnc_ir::types::DType;
 
 /// Bodies and expressions within each other that the parser follows.
 const DEEPEST: usize = 48;
@@ -22,13 +22,9 @@ pub(super) fn parse(text: &str) -> (File, Vec<Mistake>) {
     let (tokens, mistakes) = tokens(text);
     let mut cursor = Cursor::new(tokens, mistakes);
     let mut file = File::default();
-    let head = cursor.expect("network").and_then(|()| name(&mut cursor));
-    match head {
-        Ok(name) => file.name = name.text,
-        Err(mistake) => {
-            cursor.mistakes.push(mistake);
-            cursor.recover(0);
-        }
+    if let Err(mistake) = head(&mut cursor, &mut file) {
+        cursor.mistakes.push(mistake);
+        cursor.recover(0);
     }
     while *cursor.peek() != Kind::End {
         let start = cursor.position();
@@ -38,6 +34,35 @@ pub(super) fn parse(text: &str) -> (File, Vec<Mistake>) {
         }
     }
     (file, cursor.mistakes)
+}
+
+/// `network vgg16(classes=1000, size=224)`
+fn head(cursor: &mut Cursor, file: &mut File) -> Result<(), Mistake> {
+    cursor.expect("network")?;
+    file.name = name(cursor)?;
+    if cursor.accept("(") {
+        file.parameters = parameters(cursor)?;
+    }
+    Ok(())
+}
+
+/// `classes=10, size=64` and nothing else.
+pub(super) fn arguments(text: &str) -> Result<Vec<(Name, Expr)>, Mistake> {
+    let (tokens, mut mistakes) = tokens(text);
+    if !mistakes.is_empty() {
+        return Err(mistakes.swap_remove(0));
+    }
+    let mut cursor = Cursor::new(tokens, mistakes);
+    let mut arguments = Vec::new();
+    loop {
+        let name = name(&mut cursor)?;
+        cursor.expect("=")?;
+        arguments.push((name, expression::parse(&mut cursor)?));
+        match cursor.peek() {
+            Kind::End => return Ok(arguments),
+            _ => cursor.expect(",")?,
+        }
+    }
 }
 
 /// One thing that stands outside of blocks.
@@ -93,15 +118,7 @@ fn input(cursor: &mut Cursor) -> Result<Input, Mistake> {
         return Err((ty.at, format!("unknown element type '{}'{hint}", ty.text)));
     };
     cursor.expect("[")?;
-    let shape = cursor.list("]", |cursor| {
-        let dim = match *cursor.peek() {
-            Kind::Int(n) if n > 0 => Dim::Fixed(n as u64),
-            Kind::Word(symbol) if symbol != super::BATCH => Dim::sym(symbol, None),
-            _ => return cursor.expected("an extent above 0 or the name of a free one"),
-        };
-        cursor.advance();
-        Ok(dim)
-    })?;
+    let shape = cursor.list("]", expression::parse)?;
     Ok(Input { name, dtype, shape })
 }
 
@@ -109,18 +126,28 @@ fn input(cursor: &mut Cursor) -> Result<Input, Mistake> {
 fn block(cursor: &mut Cursor) -> Result<Block, Mistake> {
     let title = name(cursor)?;
     cursor.expect("(")?;
-    let parameters = cursor.list(")", |cursor| {
+    Ok(Block {
+        name: title,
+        parameters: parameters(cursor)?,
+        body: body(cursor)?,
+    })
+}
+
+/// `x, channels, stride = 1)`
+fn parameters(cursor: &mut Cursor) -> Result<Vec<Parameter>, Mistake> {
+    let mut names: Vec<String> = Vec::new();
+    cursor.list(")", |cursor| {
         let name = name(cursor)?;
+        if names.contains(&name.text) {
+            let message = format!("there is a parameter '{}' already", name.text);
+            return Err((name.at, message));
+        }
+        names.push(name.text.clone());
         let default = cursor
             .accept("=")
             .then(|| expression::parse(cursor))
             .transpose()?;
         Ok(Parameter { name, default })
-    })?;
-    Ok(Block {
-        name: title,
-        parameters,
-        body: body(cursor)?,
     })
 }
 

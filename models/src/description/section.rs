@@ -47,13 +47,13 @@ fn call(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::description::expand;
+    use crate::description::{Arguments, expand};
     use crate::zoo::ZOO;
 
     fn read(section: &str) -> Training {
         let text =
             format!("network n\ninput x: f32[4]\noutput y = softmax(dense(x, 2))\n{section}");
-        let network = expand(&text, None, &|_| Err(String::new()));
+        let network = expand(&text, &Arguments::default(), None, &|_| Err(String::new()));
         network
             .unwrap_or_else(|e| panic!("{e}\n{text}"))
             .training
@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn sections_read_back_as_they_were() {
         for exhibit in ZOO {
-            let network = expand(exhibit.text, None, &|_| Err(String::new())).unwrap();
+            let network = expand(exhibit.text, &Arguments::default(), None, &|_| {
+                Err(String::new())
+            })
+            .unwrap();
             let training = network.training.unwrap();
             assert_eq!(read(&section(&training)), training, "{}", exhibit.name);
         }

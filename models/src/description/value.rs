@@ -49,6 +49,15 @@ impl Value {
         }
     }
 
+    /// Whether no part of it belongs to a graph.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Value::Tensor(_) | Value::Spoilt => false,
+            Value::List(values) => values.iter().all(Value::is_plain),
+            _ => true,
+        }
+    }
+
     pub fn number(&self) -> Option<f64> {
         match self {
             Value::Int(n) => Some(*n as f64),

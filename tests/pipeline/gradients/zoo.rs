@@ -10,7 +10,7 @@ use cnnc::select::Numerics;
 use cnnc::train::{bound, settings};
 use cnnc_ir::interp::{Interpreter, Precision};
 use cnnc_ir::{DType, Graph, OpKind, Tensor, TensorType, Value};
-use cnnc_models::description::expand;
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::loss::Loss;
 use cnnc_models::optimizer::{Optimizer, Sgd};
 use cnnc_models::step::{self, Settings, State, StateKind, Step};
@@ -57,7 +57,8 @@ fn training_step(name: &str, otherwise: &[(&str, &str)]) -> Step {
         text = text.replace(large, small);
     }
     let no_imports = |_: &str| Err("no imports here".to_string());
-    let network = expand(&text, Some(3), &no_imports).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let network = expand(&text, &Arguments::default(), Some(3), &no_imports)
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
     let momentum = Sgd {
         rate: 0.1,
         momentum: 0.9,
