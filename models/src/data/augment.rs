@@ -8,11 +8,17 @@
 //! | `rotate:D` | turns about the centre by up to D degrees, bilinear, black outside |
 //! | `cutout:S` | blackens a square of S by S pixels anywhere, cut off at the border (DeVries and Taylor 2017) |
 //!
+//! The map of the classes of an image's pixels moves with it, by nearest neighbour: class 0 comes in where the image gets black, the border's
+//! where that is repeated. `cutout` takes from the image only.
+//!
 //! What is drawn depends on nothing but the stream of random numbers: open it for (seed, epoch, place), as
 //! [`Batch::fill`](super::Batch::fill) does, and neither threads nor a resumed run change an image.
 
+mod change;
+
 use crate::random::Random;
 use crate::spec::{Spec, SpecError};
+use change::Change;
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,42 +43,47 @@ pub struct Augmentation(pub Vec<Augment>);
 impl Augmentation {
     /// Changes an `image` of `shape` (channels, height, width) in planes, all channels alike.
     pub fn apply(&self, image: &mut [f32], shape: [usize; 3], random: &mut Random) {
+        self.apply_with(image, None, shape, random);
+    }
+
+    /// Changes an image and, where there is one, the `map` of the classes of its pixels (height, width), with the same draws.
+    pub fn apply_with(
+        &self,
+        image: &mut [f32],
+        mut map: Option<&mut [i64]>,
+        shape: [usize; 3],
+        random: &mut Random,
+    ) {
+        let [_, height, width] = shape;
+        if height * width == 0 {
+            return;
+        }
         for augment in &self.0 {
-            augment.apply(image, shape, random);
+            let change = augment.draw([height, width], random);
+            change.apply(image, [height, width]);
+            if let Some(map) = &mut map {
+                change.apply_to_map(map, [height, width]);
+            }
         }
     }
 }
 
 impl Augment {
-    fn apply(self, image: &mut [f32], [_, height, width]: [usize; 3], random: &mut Random) {
-        let plane = height * width;
-        if plane == 0 {
-            return;
-        }
+    /// What is done to one image of that height and width.
+    fn draw(self, [height, width]: [usize; 2], random: &mut Random) -> Change {
         match self {
-            Augment::Flip => {
-                if random.coin() {
-                    image.chunks_exact_mut(width).for_each(<[f32]>::reverse);
-                }
-            }
+            Augment::Flip => match random.coin() {
+                true => Change::Mirror,
+                false => Change::Nothing,
+            },
             Augment::Crop(most) | Augment::Shift(most) => {
                 let mut offset = || random.index(2 * most + 1) as isize - most as isize;
-                let by = [offset(), offset()];
-                let repeats = matches!(self, Augment::Shift(_));
-                let mut old = vec![0.0; plane];
-                for plane in image.chunks_exact_mut(plane) {
-                    old.copy_from_slice(plane);
-                    translate(&old, plane, [height, width], by, repeats);
+                Change::Move {
+                    by: [offset(), offset()],
+                    repeats: matches!(self, Augment::Shift(_)),
                 }
             }
-            Augment::Rotate(most) => {
-                let angle = random.between(-most, most).to_radians();
-                let mut old = vec![0.0; plane];
-                for plane in image.chunks_exact_mut(plane) {
-                    old.copy_from_slice(plane);
-                    rotate(&old, plane, [height, width], angle as f32);
-                }
-            }
+            Augment::Rotate(most) => Change::Turn(random.between(-most, most).to_radians() as f32),
             Augment::Cutout(side) => {
                 let mut span = |extent: usize| {
                     let start = random.index(extent) as isize - (side / 2) as isize;
@@ -81,60 +92,8 @@ impl Augment {
                         .clamp(0, extent as isize);
                     start.max(0) as usize..end as usize
                 };
-                let (rows, columns) = (span(height), span(width));
-                for plane in image.chunks_exact_mut(plane) {
-                    for row in rows.clone() {
-                        plane[row * width..][columns.clone()].fill(0.0);
-                    }
-                }
+                Change::Blacken([span(height), span(width)])
             }
-        }
-    }
-}
-
-/// Moves a plane down by `dy` and right by `dx`; what comes in is the border repeated, or black.
-fn translate(
-    from: &[f32],
-    to: &mut [f32],
-    [height, width]: [usize; 2],
-    [dy, dx]: [isize; 2],
-    repeats: bool,
-) {
-    let source = |to: usize, by: isize, extent: usize| -> Option<usize> {
-        let at = to as isize - by;
-        let clamped = at.clamp(0, extent as isize - 1);
-        (repeats || at == clamped).then_some(clamped as usize)
-    };
-    for (y, row) in to.chunks_exact_mut(width).enumerate() {
-        let from_row = source(y, dy, height).map(|y| &from[y * width..][..width]);
-        for (x, pixel) in row.iter_mut().enumerate() {
-            let from_pixel = from_row.zip(source(x, dx, width));
-            *pixel = from_pixel.map_or(0.0, |(row, x)| row[x]);
-        }
-    }
-}
-
-/// Turns a plane about its centre by `angle` radians, counter-clockwise as seen.
-fn rotate(from: &[f32], to: &mut [f32], [height, width]: [usize; 2], angle: f32) {
-    let (sin, cos) = angle.sin_cos();
-    let (cy, cx) = ((height - 1) as f32 / 2.0, (width - 1) as f32 / 2.0);
-    let pixel = |y: f32, x: f32| {
-        let is_inside = (0.0..height as f32).contains(&y) && (0.0..width as f32).contains(&x);
-        if is_inside {
-            from[y as usize * width + x as usize]
-        } else {
-            0.0
-        }
-    };
-    for (y, row) in to.chunks_exact_mut(width).enumerate() {
-        for (x, to) in row.iter_mut().enumerate() {
-            let (dy, dx) = (y as f32 - cy, x as f32 - cx);
-            let (sy, sx) = (cy + cos * dy + sin * dx, cx - sin * dy + cos * dx);
-            let (y0, x0) = (sy.floor(), sx.floor());
-            let (fy, fx) = (sy - y0, sx - x0);
-            let upper = pixel(y0, x0) * (1.0 - fx) + pixel(y0, x0 + 1.0) * fx;
-            let lower = pixel(y0 + 1.0, x0) * (1.0 - fx) + pixel(y0 + 1.0, x0 + 1.0) * fx;
-            *to = upper * (1.0 - fy) + lower * fy;
         }
     }
 }
@@ -235,14 +194,42 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_turn_moves_every_pixel() {
-        let from: Vec<f32> = (1..=9u8).map(f32::from).collect();
-        let mut to = vec![0.0; 9];
-        rotate(&from, &mut to, [3, 3], std::f32::consts::FRAC_PI_2);
-        let rounded: Vec<i32> = to.iter().map(|v| v.round() as i32).collect();
-        assert_eq!(rounded, [3, 6, 9, 2, 5, 8, 1, 4, 7]);
+    fn small_turns_differ() {
         assert_eq!(all("rotate:0"), ["1 2 3 | 4 5 6 | 7 8 9"]);
         assert!(all("rotate:15").len() > 100);
+    }
+
+    /// Every change but the cutout does to a map of whole numbers what it does to an image of them.
+    #[test]
+    fn a_map_moves_with_its_image() {
+        let augmentation: Augmentation = "flip crop:2 shift:1 flip".parse().unwrap();
+        for stream in 0..50 {
+            let mut image: Vec<f32> = (1..=12u8).map(f32::from).collect();
+            let mut map: Vec<i64> = (1..=12).collect();
+            let mut random = Random::of(&[stream]);
+            augmentation.apply_with(&mut image, Some(&mut map), [1, 4, 3], &mut random);
+            let whole: Vec<i64> = image.iter().map(|&v| v as i64).collect();
+            assert_eq!(whole, map);
+        }
+        let cutout: Augmentation = "cutout:9".parse().unwrap();
+        let (mut image, mut map) = ([1.0; 9], [1; 9]);
+        cutout.apply_with(&mut image, Some(&mut map), [1, 3, 3], &mut Random::of(&[1]));
+        assert_eq!((image, map), ([0.0; 9], [1; 9]));
+    }
+
+    /// A map turned by nearest neighbour is the image of its one class, turned and rounded, but for ties.
+    #[test]
+    fn a_map_turns_with_its_image() {
+        let augmentation: Augmentation = "rotate:90".parse().unwrap();
+        for stream in 0..50 {
+            let mut map: Vec<i64> = (0..15 * 15).map(|at| i64::from(at % 15 > 6)).collect();
+            let mut image: Vec<f32> = map.iter().map(|&c| c as f32).collect();
+            let mut random = Random::of(&[stream]);
+            augmentation.apply_with(&mut image, Some(&mut map), [1, 15, 15], &mut random);
+            let differ = |&(v, &c): &(&f32, &i64)| (v.round() as i64 - c).abs() > 0;
+            let differing = image.iter().zip(&map).filter(differ).count();
+            assert!(differing < 12, "{differing} of 225 in stream {stream}");
+        }
     }
 
     #[test]
