@@ -1,13 +1,17 @@
-//! Data sets of labelled images: MNIST's IDX files, numpy's arrays, folders of pictures.
+//! Data sets of labelled images: MNIST's IDX files, numpy's arrays, folders of pictures. A label is the class of an image, or a map of the
+//! classes of its pixels.
 //!
 //! | what lies there | read as |
 //! |---|---|
 //! | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-...`, `t10k-labels-...`, each plain or `.gz` | IDX |
 //! | `images-idx3-ubyte`, `labels-idx1-ubyte` | IDX, one part |
 //! | a file `.npz`, or `.npy` files in a folder: `x_train`, `y_train`, `x_test`, `y_test`, or `images`, `labels`, or `x`, `y` | [`numpy`] |
+//! | the same, with labels of `[images, height, width]` | [`numpy`], maps |
 //! | `train/CLASS/*.png`, `test/CLASS/*.jpg`, or `CLASS/*.png` | pictures |
+//! | `train/images/*.jpg` and `train/masks/*.png` of the same names, `test/...`, or `images` and `masks` | pictures, with maps |
 //!
-//! Where there is no test part, a seeded share of every class becomes it. Classes are named by the folders, by a file `classes.txt` or
+//! A map has its image's height and width. The values of a mask, a grey PNG file or one with a palette, are numbers of classes; of two
+//! classes 0 and 255 will do. Where there is no test part, a seeded share of every class becomes it, of images with maps a share of all. Classes are named by the folders, by a file `classes.txt` or
 //! `labels.txt` (a name a line), else by their numbers. A data set that is read is whole: every label has a class, every image has a label,
 //! every value is a number.
 //!
@@ -20,15 +24,17 @@ mod error;
 mod folders;
 mod idx;
 mod idx_names;
+mod masks;
 pub mod numpy;
+mod part;
 mod samples;
 
 pub use augment::{Augment, Augmentation};
 pub use batches::{Batch, BatchError, Batches, Position, Sampling, class_weights, in_order};
 pub use error::DataError;
-pub use samples::{Pixels, Samples};
+pub use samples::{Labelling, Pixels, Samples};
 
-use samples::{Images, Labels};
+use part::Part;
 use std::fs;
 use std::path::Path;
 
@@ -62,9 +68,6 @@ impl Default for Options {
     }
 }
 
-/// Most classes where nothing says how many there are: a label beyond is damage.
-const MAX_CLASSES: usize = 1 << 16;
-
 /// Images to learn from, images to judge by, and what they may show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -72,12 +75,6 @@ pub struct Dataset {
     pub test: Samples,
     /// A name for every class.
     pub classes: Vec<String>,
-}
-
-/// A part as its files have it.
-struct Part {
-    images: Images,
-    labels: Labels,
 }
 
 /// What a reader found.
@@ -103,7 +100,7 @@ impl Dataset {
         } else {
             arrays::read_archive(path, options)?
         };
-        let expected = "IDX files (train-images-idx3-ubyte.gz, ...), arrays (x_train, y_train) or a folder of pictures for each class";
+        let expected = "IDX files (train-images-idx3-ubyte.gz, ...), arrays (x_train, y_train), a folder of pictures for each class, or folders 'images' and 'masks'";
         let mut source = source.ok_or_else(|| DataError::missing(path, expected))?;
         if source.names.is_none() && metadata.is_dir() {
             source.names = class_names(path)?;
@@ -127,19 +124,23 @@ fn class_names(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
 impl Source {
     fn finish(self, options: &Options) -> Result<Dataset, DataError> {
         let most = options.classes.or(self.names.as_ref().map(Vec::len));
-        let train = self.train.finish(most.unwrap_or(MAX_CLASSES))?;
+        let train = self.train.finish(most)?;
         let shown = train.labels().iter().max().map_or(0, |l| *l as usize + 1);
         let count = most.unwrap_or(shown);
         let (train, test) = match self.test {
             Some(test) => {
-                let path = test.images.path.clone();
-                let test = test.finish(count)?;
+                let [path, labels_path] = [&test.images.path, &test.labels.path].map(Clone::clone);
+                let test = test.finish(Some(count))?;
                 if test.shape() != train.shape() {
                     return Err(DataError::Shape {
                         path,
                         expected: format!("{:?} as the training part has", train.shape()),
                         found: format!("{:?}", test.shape()),
                     });
+                }
+                if test.labelling() != train.labelling() {
+                    let what = "labels images where the training part labels pixels, or the other way round";
+                    return Err(DataError::corrupt(&labels_path, what));
                 }
                 (train, test)
             }
@@ -151,43 +152,6 @@ impl Source {
             train,
             test,
             classes,
-        })
-    }
-}
-
-impl Part {
-    /// Holds images and labels against each other, and labels against the number of classes.
-    fn finish(self, classes: usize) -> Result<Samples, DataError> {
-        let Part { images, labels } = self;
-        if images.count != labels.values.len() {
-            return Err(DataError::Counts {
-                images_path: images.path,
-                images: images.count,
-                labels_path: labels.path,
-                labels: labels.values.len(),
-            });
-        }
-        let mut known = Vec::with_capacity(images.count);
-        for (index, &label) in labels.values.iter().enumerate() {
-            match u32::try_from(label) {
-                Ok(l) if (l as usize) < classes => known.push(l),
-                _ => {
-                    let path = labels.path;
-                    return Err(DataError::Label {
-                        path,
-                        index,
-                        label,
-                        classes,
-                    });
-                }
-            }
-        }
-        let expected = format!("{} images", images.count);
-        Samples::new(images.shape, images.pixels, known).ok_or_else(|| {
-            DataError::corrupt(
-                &images.path,
-                format!("holds fewer pixels than {expected} have"),
-            )
         })
     }
 }

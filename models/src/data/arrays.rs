@@ -2,8 +2,9 @@
 
 use super::error::DataError;
 use super::numpy::{NumpyError, read_npy, read_npz};
-use super::samples::{Images, Labels, Pixels};
-use super::{Options, Part, Source};
+use super::part::{Images, Labels, Part};
+use super::samples::Pixels;
+use super::{Options, Source};
 use cnnc_ir::{DType, Tensor};
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -138,16 +139,24 @@ fn as_images(array: Array) -> Result<Images, DataError> {
     Images::new(&path, tensor.shape(), pixels)
 }
 
+/// One integer an image, or one a pixel: `[images, height, width]`, with an axis of 1 for the channel or without.
 fn as_labels(array: Array) -> Result<Labels, DataError> {
     let Array { path, tensor, .. } = array;
-    match *tensor.shape() {
-        [_] | [_, 1] if tensor.dtype().is_int() => Ok(Labels::new(&path, tensor.to_i64())),
-        _ => {
-            let problem = format!(
-                "labels of type {}, expected one integer a sample",
-                tensor.ty()
-            );
-            Err(DataError::corrupt(&path, problem))
-        }
+    let is_whole = tensor.dtype().is_int() || tensor.dtype() == DType::Bool;
+    let map = match *tensor.shape() {
+        [_] | [_, 1] => None,
+        [_, h, w] | [_, 1, h, w] | [_, h, w, 1] => Some([h, w]),
+        _ => Some([0, 0]),
+    };
+    if !is_whole || map.is_some_and(|map| map.contains(&0)) {
+        let problem = format!(
+            "labels of type {}, expected one integer a sample, or a map of them: [samples, height, width]",
+            tensor.ty()
+        );
+        return Err(DataError::corrupt(&path, problem));
     }
+    Ok(Labels {
+        map,
+        ..Labels::new(&path, tensor.to_i64())
+    })
 }

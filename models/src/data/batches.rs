@@ -4,7 +4,7 @@
 //! numbers resumes exactly. Training takes full batches: the samples that remain at an epoch's end are left out, others each time.
 //! Evaluation takes all samples: [`in_order`] fills the last batch up and says how many count.
 
-use super::{Augmentation, Samples};
+use super::{Augmentation, Labelling, Samples};
 use crate::random::Random;
 use std::ops::Range;
 
@@ -64,14 +64,14 @@ pub struct Batch<'a> {
 }
 
 impl Batches {
-    /// Batches of `size` over samples with these `labels`.
+    /// Batches of `size` over samples of these [groups](Samples::groups), the classes that [`Sampling::Balanced`] tells apart.
     pub fn new(
-        labels: &[u32],
+        groups: &[u32],
         size: usize,
         seed: u64,
         sampling: Sampling,
     ) -> Result<Batches, BatchError> {
-        let samples = labels.len();
+        let samples = groups.len();
         if size == 0 {
             return Err(BatchError::Zero);
         }
@@ -82,7 +82,7 @@ impl Batches {
             });
         }
         let mut batches = Batches {
-            classes: members(labels),
+            classes: members(groups),
             samples,
             size,
             seed,
@@ -156,8 +156,8 @@ impl Batches {
 }
 
 impl Batch<'_> {
-    /// Writes the images, augmented, one after the other in planes, and their labels. `images` has the size of a batch of images,
-    /// `labels` of a batch; panics where they have not.
+    /// Writes the images, augmented, one after the other in planes, and their labels, maps changed as their images. `images` and `labels` have
+    /// room for those of a batch; panics where they have not.
     pub fn fill(
         &self,
         samples: &Samples,
@@ -165,16 +165,22 @@ impl Batch<'_> {
         images: &mut [f32],
         labels: &mut [i64],
     ) {
-        assert_eq!(labels.len(), self.indices.len());
+        let labels_each = samples.labels_each();
+        assert_eq!(labels.len(), self.indices.len() * labels_each);
         assert_eq!(images.len(), self.indices.len() * samples.image_len());
-        let each = images.chunks_exact_mut(samples.image_len()).zip(labels);
-        for (place, (&index, (image, label))) in self.indices.iter().zip(each).enumerate() {
+        let each = images
+            .chunks_exact_mut(samples.image_len())
+            .zip(labels.chunks_exact_mut(labels_each));
+        for (place, (&index, (image, labels))) in self.indices.iter().zip(each).enumerate() {
             samples.read(index, image);
             // The place, not the sample: one that is drawn twice shall not look the same twice.
             let place = (self.start + place) as u64;
             let mut random = Random::of(&[self.seed, self.epoch, place]);
-            augmentation.apply(image, samples.shape(), &mut random);
-            *label = i64::from(samples.labels()[index]);
+            for (to, &from) in labels.iter_mut().zip(samples.labels_of(index..index + 1)) {
+                *to = i64::from(from);
+            }
+            let map = (samples.labelling() == Labelling::Pixels).then_some(labels);
+            augmentation.apply_with(image, map, samples.shape(), &mut random);
         }
     }
 }

@@ -46,6 +46,15 @@ pub enum DataError {
         classes: usize,
     },
 
+    /// A pixel of a map that has no class.
+    #[error("{}: {place} is {label}, expected a class, 0 to {}", path.display(), *classes as i64 - 1)]
+    Pixel {
+        path: PathBuf,
+        place: String,
+        label: i64,
+        classes: usize,
+    },
+
     /// A shape that images cannot have, or that differs from the other images'.
     #[error("{}: images of shape {found}, expected {expected}", path.display())]
     Shape {

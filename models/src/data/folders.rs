@@ -1,9 +1,12 @@
 //! Pictures (PNG, JPEG) in folders that are named after their class: `ROOT/train/cat/1.png`, `ROOT/test/dog/7.jpg`, or one part only,
 //! `ROOT/cat/1.png`. Classes are numbered in alphabetical order of the training part, pictures come in the order of their names.
+//!
+//! Folders `images` and `masks` beside each other are no classes: their pictures have [`masks`].
 
 use super::error::DataError;
-use super::samples::{Images, Labels, Pixels};
-use super::{Options, Part, Source};
+use super::part::{Images, Labels, Part};
+use super::samples::Pixels;
+use super::{Options, Source, masks};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
 use std::fs;
@@ -35,7 +38,9 @@ pub(super) fn read(root: &Path, options: &Options) -> Result<Option<Source>, Dat
         (None, None) if below.is_empty() => return Ok(None),
         (None, None) => (root.to_owned(), None),
     };
-    let names: Vec<String> = folders(&train)?.iter().map(|f| name(f)).collect();
+    let folders = folders(&train)?;
+    let has_masks = masks::are_in(&folders);
+    let names: Vec<String> = folders.iter().map(|f| name(f)).collect();
     let mut reader = Reader {
         shape: options
             .size
@@ -44,16 +49,20 @@ pub(super) fn read(root: &Path, options: &Options) -> Result<Option<Source>, Dat
         options,
         names: &names,
     };
-    let train = reader.part(&train)?;
-    let test = test.map(|test| reader.part(&test)).transpose()?;
+    let mut part = |root: &Path| match has_masks {
+        true => masks::part(&mut reader, root),
+        false => reader.part(root),
+    };
+    let train = part(&train)?;
+    let test = test.map(|test| part(&test)).transpose()?;
     Ok(Some(Source {
         train,
         test,
-        names: Some(names),
+        names: (!has_masks).then_some(names),
     }))
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -61,7 +70,7 @@ fn name(path: &Path) -> String {
 }
 
 /// What lies in a folder and is not hidden, sorted.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let wrong = |e| DataError::io(folder)(e);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
@@ -74,17 +83,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-fn folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = entries(folder)?;
     found.retain(|path| path.is_dir());
     Ok(found)
 }
 
-struct Reader<'a> {
-    options: &'a Options,
+/// Whether a file is a picture, by its name.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    PICTURES.contains(&extension.unwrap_or_default().to_lowercase().as_str())
+}
+
+pub(super) struct Reader<'a> {
+    pub options: &'a Options,
     names: &'a [String],
     /// Channels, height and width: the options', or the first picture's where those leave it open.
-    shape: Option<[usize; 3]>,
+    pub shape: Option<[usize; 3]>,
 }
 
 impl Reader<'_> {
@@ -97,11 +112,7 @@ impl Reader<'_> {
                 DataError::missing(&folder, "a class that the training part has too")
             })?;
             for path in entries(&folder)? {
-                let extension = path
-                    .extension()
-                    .and_then(|e| e.to_str())
-                    .unwrap_or_default();
-                if PICTURES.contains(&extension.to_lowercase().as_str()) {
+                if is_picture(&path) {
                     self.picture(&path, &mut pixels)?;
                     labels.push(class as i64);
                 }
@@ -114,12 +125,12 @@ impl Reader<'_> {
         })
     }
 
-    /// Appends a picture's planes.
-    fn picture(&mut self, path: &Path, to: &mut Vec<u8>) -> Result<(), DataError> {
+    /// Appends a picture's planes; its height and width as the file has them.
+    pub fn picture(&mut self, path: &Path, to: &mut Vec<u8>) -> Result<[usize; 2], DataError> {
         let picture = decode(path, self.options.limit)?;
+        let own = [picture.height() as usize, picture.width() as usize];
         let [c, h, w] = *self.shape.get_or_insert_with(|| {
             let channels = if picture.color().has_color() { 3 } else { 1 };
-            let own = [picture.height() as usize, picture.width() as usize];
             let [h, w] = self.options.size.unwrap_or(own);
             [self.options.channels.unwrap_or(channels), h, w]
         });
@@ -152,7 +163,7 @@ impl Reader<'_> {
             }
             _ => return Err(DataError::missing(path, "1 or 3 channels to be asked for")),
         }
-        Ok(())
+        Ok(own)
     }
 }
 

@@ -5,7 +5,8 @@
 //! last element are an error.
 
 use super::error::DataError;
-use super::samples::{Images, Labels, Pixels};
+use super::part::{Images, Labels};
+use super::samples::Pixels;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};

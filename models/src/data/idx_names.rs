@@ -2,7 +2,8 @@
 //! `t10k`, `test` or `val` is the test part, any other the training part.
 
 use super::error::DataError;
-use super::{Options, Part, Source, idx};
+use super::part::Part;
+use super::{Options, Source, idx};
 use std::fs;
 use std::path::{Path, PathBuf};
 

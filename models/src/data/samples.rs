@@ -1,8 +1,8 @@
-//! Images of one shape with a class each, held in memory as the files have them.
+//! Images of one shape with a class each, or a class for each pixel, held in memory as the files have them.
 
-use super::error::DataError;
 use crate::random::Random;
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The brightness of images, one after the other, each in planes (channel, row, column).
@@ -27,7 +27,7 @@ impl Pixels {
     }
 
     /// The elements at these positions, in this order.
-    fn pick(&self, positions: impl Iterator<Item = usize>) -> Pixels {
+    pub(super) fn pick(&self, positions: impl Iterator<Item = usize>) -> Pixels {
         match self {
             Pixels::U8(p) => Pixels::U8(positions.map(|i| p[i]).collect()),
             Pixels::F32(p) => Pixels::F32(positions.map(|i| p[i]).collect()),
@@ -35,30 +35,56 @@ impl Pixels {
     }
 }
 
+/// What an image is labelled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labelling {
+    /// A class.
+    Image,
+    /// A map of its height and width: the class of every pixel, row by row.
+    Pixels,
+}
+
 /// Labelled images of one shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     shape: [usize; 3],
     pixels: Pixels,
+    labelling: Labelling,
     labels: Vec<u32>,
 }
 
 impl Samples {
     /// `pixels` holds images of `shape` (channels, height, width), one for each label. `None` where the counts do not agree.
     pub fn new(shape: [usize; 3], pixels: Pixels, labels: Vec<u32>) -> Option<Samples> {
-        let elements = shape
-            .iter()
-            .try_fold(labels.len(), |n, &d| n.checked_mul(d))?;
-        (elements == pixels.len()).then_some(Samples {
+        Samples::labelled(shape, pixels, Labelling::Image, labels)
+    }
+
+    /// `pixels` holds images of `shape` (channels, height, width), `labels` a class or a map of classes for each. `None` where the counts do
+    /// not agree.
+    pub fn labelled(
+        shape: [usize; 3],
+        pixels: Pixels,
+        labelling: Labelling,
+        labels: Vec<u32>,
+    ) -> Option<Samples> {
+        let [channels, height, width] = shape;
+        let plane = height.checked_mul(width)?;
+        let elements = match labelling {
+            Labelling::Image => labels.len().checked_mul(plane)?,
+            Labelling::Pixels if plane > 0 && labels.len().is_multiple_of(plane) => labels.len(),
+            Labelling::Pixels => return None,
+        };
+        (elements.checked_mul(channels)? == pixels.len()).then_some(Samples {
             shape,
             pixels,
+            labelling,
             labels,
         })
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.labels.len() / self.labels_each()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -70,9 +96,35 @@ impl Samples {
         self.shape
     }
 
-    /// The class of every image.
+    pub fn labelling(&self) -> Labelling {
+        self.labelling
+    }
+
+    /// Labels of one image: 1, or its pixels.
+    pub fn labels_each(&self) -> usize {
+        match self.labelling {
+            Labelling::Image => 1,
+            Labelling::Pixels => self.shape[1] * self.shape[2],
+        }
+    }
+
+    /// The labels of all images, one after the other.
     pub fn labels(&self) -> &[u32] {
         &self.labels
+    }
+
+    /// The labels of the images of a range; panics where there are no such.
+    pub fn labels_of(&self, images: Range<usize>) -> &[u32] {
+        let each = self.labels_each();
+        &self.labels[images.start * each..images.end * each]
+    }
+
+    /// Of every image the group whose members are dealt out evenly: its class. Images with maps of classes are all of one group.
+    pub fn groups(&self) -> Cow<'_, [u32]> {
+        match self.labelling {
+            Labelling::Image => Cow::Borrowed(&self.labels),
+            Labelling::Pixels => Cow::Owned(vec![0; self.len()]),
+        }
     }
 
     /// Elements of one image.
@@ -105,6 +157,9 @@ impl Samples {
             Pixels::U8(p) => hasher.update(p),
             Pixels::F32(p) => p.iter().for_each(|v| hasher.update(&v.to_le_bytes())),
         }
+        if self.labelling == Labelling::Pixels {
+            hasher.update(b"maps");
+        }
         self.labels
             .iter()
             .for_each(|l| hasher.update(&l.to_le_bytes()));
@@ -115,22 +170,24 @@ impl Samples {
     pub fn select(&self, indices: &[usize]) -> Samples {
         let n = self.image_len();
         let positions = indices.iter().flat_map(|&i| i * n..(i + 1) * n);
+        let labels = indices.iter().flat_map(|&i| self.labels_of(i..i + 1));
         Samples {
             shape: self.shape,
             pixels: self.pixels.pick(positions),
-            labels: indices.iter().map(|&i| self.labels[i]).collect(),
+            labelling: self.labelling,
+            labels: labels.copied().collect(),
         }
     }
 
-    /// Two parts; the second holds `fraction` of every class, rounded, drawn by `seed`. The order within a part stays.
+    /// Two parts; the second holds `fraction` of every [group](Self::groups), rounded, drawn by `seed`. The order within a part stays.
     pub fn split(&self, fraction: f64, seed: u64) -> (Samples, Samples) {
-        let mut classes = std::collections::BTreeMap::<u32, Vec<usize>>::new();
-        for (index, &label) in self.labels.iter().enumerate() {
-            classes.entry(label).or_default().push(index);
+        let mut groups = std::collections::BTreeMap::<u32, Vec<usize>>::new();
+        for (index, &group) in self.groups().iter().enumerate() {
+            groups.entry(group).or_default().push(index);
         }
         let mut is_second = vec![false; self.len()];
-        for (label, mut members) in classes {
-            Random::of(&[seed, label.into()]).shuffle(&mut members);
+        for (group, mut members) in groups {
+            Random::of(&[seed, group.into()]).shuffle(&mut members);
             let taken = (members.len() as f64 * fraction).round() as usize;
             for index in members.into_iter().take(taken) {
                 is_second[index] = true;
@@ -142,126 +199,9 @@ impl Samples {
     }
 }
 
-/// Images on their way from a file, their shape understood, their labels still to come.
-#[derive(Debug)]
-pub(super) struct Images {
-    pub path: PathBuf,
-    pub count: usize,
-    pub shape: [usize; 3],
-    pub pixels: Pixels,
-}
-
-impl Images {
-    /// `extents`: images, then `[features]`, `[height, width]`, `[channels, height, width]` or `[height, width, channels]`, whose
-    /// channels are told from a width by there being no more than four. Fewer pixels than the extents say is a bug of the caller.
-    pub fn new(path: &Path, extents: &[usize], pixels: Pixels) -> Result<Images, DataError> {
-        let (count, shape, channels_last) = match *extents {
-            [n, features] => (n, [features, 1, 1], false),
-            [n, h, w] => (n, [1, h, w], false),
-            [n, h, w, c @ 1..=4] if h > 4 => (n, [c, h, w], true),
-            [n, c, h, w] => (n, [c, h, w], false),
-            _ => {
-                return Err(DataError::Shape {
-                    path: path.to_owned(),
-                    expected: "[images, height, width], with channels or without".to_string(),
-                    found: format!("{extents:?}"),
-                });
-            }
-        };
-        let pixels = if channels_last && shape[0] > 1 {
-            to_planes(&pixels, shape)
-        } else {
-            pixels
-        };
-        Images::in_planes(path, count, shape, pixels)
-    }
-
-    /// `count` images of `shape`, already in planes.
-    pub fn in_planes(
-        path: &Path,
-        count: usize,
-        shape: [usize; 3],
-        pixels: Pixels,
-    ) -> Result<Images, DataError> {
-        if count == 0 || shape.contains(&0) {
-            return Err(DataError::Empty {
-                path: path.to_owned(),
-                what: "holds no images",
-            });
-        }
-        if let Pixels::F32(values) = &pixels
-            && let Some(at) = values.iter().position(|v| !v.is_finite())
-        {
-            return Err(DataError::Value {
-                path: path.to_owned(),
-                index: at / shape.iter().product::<usize>(),
-                value: values[at],
-            });
-        }
-        Ok(Images {
-            path: path.to_owned(),
-            count,
-            shape,
-            pixels,
-        })
-    }
-}
-
-/// (row, column, channel) to (channel, row, column) in every image.
-fn to_planes(pixels: &Pixels, [c, h, w]: [usize; 3]) -> Pixels {
-    let plane = h * w;
-    let positions = (0..pixels.len()).map(|at| {
-        let (image, within) = (at / (c * plane), at % (c * plane));
-        image * c * plane + within % plane * c + within / plane
-    });
-    pixels.pick(positions)
-}
-
-/// Labels on their way from a file, not yet held against the number of classes.
-#[derive(Debug)]
-pub(super) struct Labels {
-    pub path: PathBuf,
-    pub values: Vec<i64>,
-}
-
-impl Labels {
-    pub fn new(path: &Path, values: Vec<i64>) -> Labels {
-        Labels {
-            path: path.to_owned(),
-            values,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn channels_are_found_first_or_last() {
-        let bytes = |n: u8| Pixels::U8((0..n).collect());
-        let path = Path::new("x.npy");
-        let last = Images::new(path, &[1, 5, 2, 3], bytes(30)).unwrap();
-        assert_eq!(last.shape, [3, 5, 2]);
-        let Pixels::U8(planes) = last.pixels else {
-            panic!("bytes stay bytes")
-        };
-        assert_eq!(planes[..10], [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
-        assert_eq!(planes[10], 1);
-        let first = Images::new(path, &[1, 3, 5, 2], bytes(30)).unwrap();
-        assert_eq!(first.pixels, bytes(30));
-        assert_eq!(
-            Images::new(path, &[2, 7], bytes(14)).unwrap().shape,
-            [7, 1, 1]
-        );
-    }
-
-    #[test]
-    fn a_value_that_is_no_number_is_named() {
-        let pixels = Pixels::F32(vec![0.0, 1.0, 2.0, f32::NAN]);
-        let error = Images::new(Path::new("x.npy"), &[2, 1, 2], pixels).unwrap_err();
-        insta::assert_snapshot!(error, @"x.npy: image 1 holds NaN, expected finite values");
-    }
 
     #[test]
     fn a_split_takes_its_share_of_every_class() {
@@ -272,5 +212,35 @@ mod tests {
         assert_eq!(test.labels().iter().sum::<u32>(), 2);
         assert_eq!(samples.split(0.2, 1), (train.clone(), test));
         assert_ne!(samples.split(0.2, 2).0, train);
+    }
+
+    #[test]
+    fn maps_stay_with_their_images() {
+        let labels: Vec<u32> = (0..40).collect();
+        let pixels = Pixels::U8((0..40).collect());
+        let pixels_of =
+            |labelling| Samples::labelled([1, 2, 2], pixels.clone(), labelling, labels.clone());
+        assert_eq!(pixels_of(Labelling::Image), None);
+        let samples = pixels_of(Labelling::Pixels).unwrap();
+        assert_eq!((samples.len(), samples.labels_each()), (10, 4));
+        assert_eq!(samples.groups(), [0; 10].as_slice());
+        let picked = samples.select(&[7, 1]);
+        assert_eq!(picked.labels(), [28, 29, 30, 31, 4, 5, 6, 7]);
+        let (train, test) = samples.split(0.3, 5);
+        assert_eq!((train.len(), test.len()), (7, 3));
+        for part in [train, test, picked] {
+            let mut image = [0.0; 4];
+            for index in 0..part.len() {
+                part.read(index, &mut image);
+                let shown = image.map(|v| (v * 255.0).round() as u32);
+                assert_eq!(part.labels_of(index..index + 1), shown);
+            }
+        }
+        let few = |labelling, labels: Vec<u32>| {
+            Samples::labelled([4, 1, 1], pixels.clone(), labelling, labels)
+        };
+        let marks = [Labelling::Image, Labelling::Pixels]
+            .map(|labelling| few(labelling, vec![0; 10]).unwrap().fingerprint());
+        assert_ne!(marks[0], marks[1]);
     }
 }

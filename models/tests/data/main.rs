@@ -1,5 +1,7 @@
 //! Data sets on disk: what is read, and what is said where something is wrong with them.
 
+mod maps;
+
 use cnnc_models::data::{Dataset, Options, Samples};
 use npyz::WriterBuilder;
 use std::fs::{self, File};
@@ -198,7 +200,7 @@ fn parts_that_do_not_fit_are_named() {
 
 #[test]
 fn nothing_is_not_a_data_set() {
-    insta::assert_snapshot!(fault(&[]), @"DIR: expected IDX files (train-images-idx3-ubyte.gz, ...), arrays (x_train, y_train) or a folder of pictures for each class");
+    insta::assert_snapshot!(fault(&[]), @"DIR: expected IDX files (train-images-idx3-ubyte.gz, ...), arrays (x_train, y_train), a folder of pictures for each class, or folders 'images' and 'masks'");
     insta::assert_snapshot!(fault(&[("cat/readme.txt", b"".to_vec())]), @"DIR: holds no images");
     insta::assert_snapshot!(fault(&[("x_train.npy", npy(&[0, 2, 2], &[0u8; 0])), ("y_train.npy", npy(&[0], &[0u8; 0]))]), @"x_train.npy: holds no images");
     insta::assert_snapshot!(fault(&[("x_train.npy", npy(&[1, 2, 2], &[0u8; 4]))]), @"x_train.npy: expected an array 'y_train' beside it");
