@@ -1,4 +1,4 @@
-//! How good a classifier is: figures that grow batch by batch.
+//! How good a classifier is: figures that grow batch by batch. Where every pixel has a class, a pixel is a sample.
 //!
 //! | name | figure |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `precision` | TP / (TP + FP) of each class, mean over classes |
 //! | `recall` | TP / (TP + FN) of each class, mean over classes |
 //! | `f1` | 2 TP / (2 TP + FP + FN) of each class, mean over classes |
+//! | `iou` | TP / (TP + FP + FN) of each class (Jaccard 1901), mean over the classes that are there or were said to be |
 //! | `auc` | area under the receiver operating characteristic, of each class against the rest, mean over classes |
 //!
 //! Means over classes are unweighted ("macro"), as scikit-learn's, and 0/0 is 0. Of equal scores the first counts as the highest; a score
@@ -39,6 +40,23 @@ pub enum MetricError {
         label: u32,
         classes: usize,
     },
+}
+
+/// Makes rows of scores, one a pixel, of the planes that a network with a class for every pixel gives: `[N, columns, pixels]` to
+/// `[N, pixels, columns]`. Nothing to do where there is a single column or pixel.
+pub fn to_rows(scores: Vec<f32>, columns: usize, pixels: usize) -> Vec<f32> {
+    if columns <= 1 || pixels <= 1 {
+        return scores;
+    }
+    let mut rows = vec![0.0; scores.len()];
+    let samples = scores.chunks_exact(columns * pixels);
+    for (from, to) in samples.zip(rows.chunks_exact_mut(columns * pixels)) {
+        for (column, plane) in from.chunks_exact(pixels).enumerate() {
+            let places = to[column..].iter_mut().step_by(columns);
+            places.zip(plane).for_each(|(to, from)| *to = *from);
+        }
+    }
+    rows
 }
 
 /// What a network says of some samples, and what is true.
@@ -187,7 +205,8 @@ impl Metric for TopK {
 #[derive(Debug)]
 struct OfConfusion {
     confusion: Confusion,
-    figure: fn(&Confusion, usize) -> f64,
+    /// Of a class; `None` where it does not count.
+    figure: fn(&Confusion, usize) -> Option<f64>,
 }
 
 impl Metric for OfConfusion {
@@ -196,14 +215,13 @@ impl Metric for OfConfusion {
     }
 
     fn value(&self) -> f64 {
-        let classes = self.confusion.classes();
         if self.confusion.total() == 0 {
             return f64::NAN;
         }
-        (0..classes)
-            .map(|c| (self.figure)(&self.confusion, c))
-            .sum::<f64>()
-            / classes as f64
+        let classes = 0..self.confusion.classes();
+        let figures = classes.filter_map(|c| (self.figure)(&self.confusion, c));
+        let (sum, count) = figures.fold((0.0, 0u32), |(sum, n), figure| (sum + figure, n + 1));
+        sum / f64::from(count)
     }
 
     fn reset(&mut self) {
@@ -309,13 +327,22 @@ fn figure(name: &str, columns: usize) -> Result<Box<dyn Metric>, SpecError> {
     let k = name.strip_prefix("top").and_then(|k| k.parse().ok());
     Ok(match (name, k) {
         ("accuracy", _) => Box::new(TopK::new(1)),
-        ("precision", _) => of_confusion(Confusion::precision),
-        ("recall", _) => of_confusion(Confusion::recall),
-        ("f1", _) => of_confusion(Confusion::f1),
+        ("precision", _) => of_confusion(|c, class| Some(c.precision(class))),
+        ("recall", _) => of_confusion(|c, class| Some(c.recall(class))),
+        ("f1", _) => of_confusion(|c, class| Some(c.f1(class))),
+        ("iou", _) => of_confusion(Confusion::iou),
         ("auc", _) => Box::new(Auc::default()),
         (_, Some(k @ 1..)) => Box::new(TopK::new(k)),
         _ => {
-            let known = ["accuracy", "top5", "precision", "recall", "f1", "auc"];
+            let known = [
+                "accuracy",
+                "top5",
+                "precision",
+                "recall",
+                "f1",
+                "iou",
+                "auc",
+            ];
             return Err(Spec::parse("metric", name).unknown(&known));
         }
     })
@@ -340,12 +367,12 @@ mod tests {
         let one_hot = |at: usize| (0..3).map(move |c| f32::from(u8::from(c == at)));
         let predictions: Vec<f32> = [0, 2, 1, 0, 0, 1].into_iter().flat_map(one_hot).collect();
         let found = values(
-            "accuracy,precision,recall,f1",
+            "accuracy,precision,recall,f1,iou",
             3,
             &predictions,
             &[0, 1, 2, 0, 1, 2],
         );
-        let expected = [1.0 / 3.0, 2.0 / 9.0, 1.0 / 3.0, 0.8 / 3.0];
+        let expected = [1.0 / 3.0, 2.0 / 9.0, 1.0 / 3.0, 0.8 / 3.0, 2.0 / 9.0];
         assert!(
             found
                 .iter()
@@ -357,6 +384,23 @@ mod tests {
             values("auc", 1, &[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1]),
             [0.75]
         );
+        // jaccard_score([0, 1, 1, 0], [1, 1, 1, 0], average="macro"): class 2 is nowhere and does not count.
+        let said: Vec<f32> = [1, 1, 1, 0].into_iter().flat_map(one_hot).collect();
+        let found = values("iou", 3, &said, &[0, 1, 1, 0]);
+        assert!((found[0] - 7.0 / 12.0).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn planes_become_rows() {
+        let planes = vec![
+            1.0, 2.0, 3.0, 10.0, 20.0, 30.0, 4.0, 5.0, 6.0, 40.0, 50.0, 60.0,
+        ];
+        let rows = [
+            1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0, 5.0, 50.0, 6.0, 60.0,
+        ];
+        assert_eq!(to_rows(planes.clone(), 2, 3), rows);
+        assert_eq!(to_rows(planes.clone(), 12, 1), planes);
+        assert_eq!(to_rows(planes.clone(), 1, 12), planes);
     }
 
     #[test]
@@ -373,8 +417,8 @@ mod tests {
         let mut metrics = Metrics::parse("accuracy", 3).unwrap();
         insta::assert_snapshot!(metrics.update(&[0.0; 5], &[0, 1]).unwrap_err(), @"5 scores for 2 samples, expected 3 a sample");
         insta::assert_snapshot!(metrics.update(&[0.0; 6], &[0, 3]).unwrap_err(), @"label 1 is 3, expected 0 to 2");
-        insta::assert_snapshot!(Metrics::parse("acuracy", 3).unwrap_err(), @"unknown metric 'acuracy'; did you mean 'accuracy'? (known: accuracy, top5, precision, recall, f1, auc)");
-        insta::assert_snapshot!(Metrics::parse("top0", 3).unwrap_err(), @"unknown metric 'top0'; did you mean 'top5'? (known: accuracy, top5, precision, recall, f1, auc)");
+        insta::assert_snapshot!(Metrics::parse("acuracy", 3).unwrap_err(), @"unknown metric 'acuracy'; did you mean 'accuracy'? (known: accuracy, top5, precision, recall, f1, iou, auc)");
+        insta::assert_snapshot!(Metrics::parse("top0", 3).unwrap_err(), @"unknown metric 'top0'; did you mean 'top5'? (known: accuracy, top5, precision, recall, f1, iou, auc)");
     }
 
     fn samples() -> impl Strategy<Value = (usize, Vec<f32>, Vec<u32>)> {
@@ -389,7 +433,7 @@ mod tests {
     proptest! {
         #[test]
         fn batches_do_not_matter((classes, scores, labels) in samples()) {
-            let names = "accuracy,top2,precision,recall,f1,auc";
+            let names = "accuracy,top2,precision,recall,f1,iou,auc";
             let mut one_by_one = Metrics::parse(names, classes).unwrap();
             for (row, label) in scores.chunks(classes).zip(&labels) {
                 one_by_one.update(row, &[*label]).unwrap();

@@ -76,7 +76,10 @@ mod tests {
             schedule: "step:epochs=3,factor=0.1,warmup=7".parse().unwrap(),
             l1: 1e-7,
             clip: Some(Clip::Value(0.5)),
-            metrics: vec!["accuracy".into(), "top5".into()],
+            metrics: "accuracy top5 precision recall f1 iou auc"
+                .split(' ')
+                .map(str::to_string)
+                .collect(),
             augment: "rotate:7.5 cutout:4".parse().unwrap(),
             early_stopping: Some("patience=3,min_delta=0.01".parse().unwrap()),
             ..Training::default()

@@ -85,6 +85,13 @@ impl Confusion {
         ratio(2 * self.hits(class), self.said(class) + self.support(class))
     }
 
+    /// Intersection over union, the Jaccard index; `None` where no sample is of the class and none was taken for it, as scikit-learn's
+    /// `jaccard_score` leaves it out.
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let union = self.said(class) + self.support(class) - self.hits(class);
+        (union > 0).then(|| ratio(self.hits(class), union))
+    }
+
     /// Share of all samples that were taken for what they are.
     pub fn accuracy(&self) -> f64 {
         ratio(
@@ -139,6 +146,9 @@ mod tests {
         assert_eq!(confusion.precision(0), 2.0 / 3.0);
         assert_eq!(confusion.recall(0), 2.0 / 3.0);
         assert_eq!(confusion.f1(1), 0.0);
+        assert_eq!(confusion.iou(0), Some(0.5));
+        assert_eq!(confusion.iou(1), Some(0.0));
+        assert_eq!(Confusion::new(2).iou(1), None);
         assert_eq!(confusion.accuracy(), 0.5);
         assert_eq!(confusion.support(0), 3);
     }
