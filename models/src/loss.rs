@@ -81,8 +81,8 @@ impl fmt::Display for Loss {
 }
 
 impl Loss {
-    /// The operator at a network's end that the loss takes the place of.
-    pub fn absorbs(&self) -> Option<OpKind> {
+    /// The operator at a network's end that the loss may take the place of.
+    fn absorbs(&self) -> Option<OpKind> {
         match self {
             Loss::CrossEntropy { .. } | Loss::Focal { .. } | Loss::KullbackLeibler => {
                 Some(OpKind::Softmax)
@@ -92,7 +92,20 @@ impl Loss {
         }
     }
 
-    /// Whether targets are labels, i64, one a sample, and not values of the output's shape.
+    /// What stands before the activation that makes `output`, where the loss takes its place: a Sigmoid, or a Softmax over the classes.
+    pub fn logits(&self, graph: &Graph, output: Value) -> Option<Value> {
+        let node = graph.node(output.node);
+        let op = node.op().filter(|op| Some(op.kind) == self.absorbs())?;
+        let axis = match op.attrs.get("axis") {
+            Some(AttrValue::Int(axis)) => *axis,
+            _ => -1,
+        };
+        let rank = graph.ty(output).rank().max(1) as i64;
+        let fits = op.kind != OpKind::Softmax || axis.rem_euclid(rank) == 1;
+        node.inputs[0].filter(|_| fits)
+    }
+
+    /// Whether targets are labels, i64, one a sample or pixel, and not values of the output's shape.
     pub fn takes_labels(&self) -> bool {
         matches!(self, Loss::CrossEntropy { .. } | Loss::Focal { .. })
     }
@@ -139,6 +152,27 @@ impl Loss {
         let flat = Attrs::from([("axis".to_string(), AttrValue::Int(1))]);
         let rows = graph.op(OpKind::Flatten, &[elements], flat)?;
         reduce(graph, OpKind::ReduceMean, rows, Some(1))
+    }
+
+    /// Appends the loss of every label: `[N]`, or `[N, H, W]` where the output is a map, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If the types do not fit.
+    pub fn each_label(
+        &self,
+        graph: &mut Graph,
+        output: Value,
+        targets: Value,
+    ) -> Result<Value, TypeError> {
+        let rank = graph.ty(output).rank();
+        if rank < 3 {
+            return self.each(graph, output, targets);
+        }
+        let elements = self.elements(graph, output, targets)?;
+        match graph.ty(elements).rank() == rank {
+            true => reduce(graph, OpKind::ReduceMean, elements, Some(1)),
+            false => Ok(elements),
+        }
     }
 
     /// The losses whose mean is the loss: of `[N, ..]` where classes are scored, else of the output's shape.

@@ -33,7 +33,7 @@ pub(crate) use update::used;
 pub const TARGETS: &str = "targets";
 pub const RATE: &str = "rate";
 pub const STEP: &str = "step";
-/// Name of the input that a weighted step has besides: f32\[N\].
+/// Name of the input that a weighted step has besides: a factor for every label, f32\[N\], or f32\[N, H, W\] of a map.
 pub const SAMPLE_WEIGHTS: &str = "sample_weights";
 /// Names of the outputs that every step has.
 pub const LOSS: &str = "loss";
@@ -52,7 +52,7 @@ pub struct Settings {
     pub clip: Option<Clip>,
     /// Samples a step.
     pub batch: usize,
-    /// Whether every sample's loss has a factor of its own, an input: the loss is the mean of the products.
+    /// Whether every label's loss has a factor of its own, an input: the loss is the mean of the products.
     pub weighted: bool,
     /// Of dropout.
     pub seed: u32,
@@ -224,10 +224,10 @@ fn loss(graph: &mut Graph, scores: Value, settings: &Settings) -> Result<Value, 
     appended.map_err(|source| unfit(graph, scores, source))
 }
 
-/// The mean of the losses of the samples, each with its weight.
+/// The mean of the losses of the labels, each with its weight.
 fn weighted(graph: &mut Graph, scores: Value, settings: &Settings) -> Result<Value, TypeError> {
     let targets = targets(graph, scores, settings.loss)?;
-    let each = settings.loss.each(graph, scores, targets)?;
+    let each = settings.loss.each_label(graph, scores, targets)?;
     let weights = graph.add_input(SAMPLE_WEIGHTS, graph.ty(each).clone());
     let product = Ex::arg(0, DType::F32) * Ex::arg(1, DType::F32);
     let products = map(graph, &product, &[each, weights])?;
@@ -249,9 +249,5 @@ fn unfit(graph: &Graph, scores: Value, source: TypeError) -> StepError {
 /// What the loss reads: the output, or what stands before an operator that the loss has of its own.
 fn scores(network: &Network, loss: Loss) -> Value {
     let (_, output) = network.graph.outputs()[0];
-    let node = network.graph.node(output.node);
-    match node.op_kind() {
-        Some(kind) if Some(kind) == loss.absorbs() => node.inputs[0].unwrap_or(output),
-        _ => output,
-    }
+    loss.logits(&network.graph, output).unwrap_or(output)
 }

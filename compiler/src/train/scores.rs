@@ -14,11 +14,10 @@ pub enum Squash {
 
 impl Squash {
     pub fn of(network: &Network, loss: Loss) -> Squash {
-        let outputs = network.graph.outputs();
-        let last = outputs
-            .first()
-            .and_then(|(_, v)| network.graph.node(v.node).op_kind());
-        match last.filter(|kind| Some(*kind) == loss.absorbs()) {
+        let graph = &network.graph;
+        let output = graph.outputs().first().map(|(_, output)| *output);
+        let absorbed = output.filter(|output| loss.logits(graph, *output).is_some());
+        match absorbed.and_then(|output| graph.node(output.node).op_kind()) {
             Some(OpKind::Softmax) => Squash::Softmax,
             Some(OpKind::Sigmoid) => Squash::Sigmoid,
             _ => Squash::Nothing,
