@@ -1,7 +1,8 @@
 //! What a network says of the first images: each with its class and the predicted one, green where they agree and red where not.
 
 use super::glyphs;
-use super::picture::{Anchor, Color, Picture, Shape};
+use super::picture::{Anchor, Color, Picture};
+use super::raster;
 use crate::data::Samples;
 
 /// What a network says of an image.
@@ -34,12 +35,10 @@ pub fn predictions(samples: &Samples, said: &[Prediction], classes: &[String]) -
     for (index, said) in said.iter().take(count).enumerate() {
         let (row, column) = (index / COLUMNS, index % COLUMNS);
         let [x, y] = [column as f32 * CELL[0], row as f32 * CELL[1]];
-        draw_image(
-            &mut picture,
-            samples,
-            index,
-            [x + (CELL[0] - IMAGE) / 2.0, y + 14.0],
-        );
+        let at = [x + (CELL[0] - IMAGE) / 2.0, y + 14.0];
+        picture
+            .shapes
+            .push(raster::image(samples, index, at, IMAGE));
         let truth = samples.labels()[index] as usize;
         let color = if truth == said.class {
             Color::GREEN
@@ -64,44 +63,9 @@ pub fn predictions(samples: &Samples, said: &[Prediction], classes: &[String]) -
     picture
 }
 
-/// One image, as large as its place allows. The first three channels are red, green and blue; with fewer, the first is grey. Brightness runs
-/// from the darkest value to the brightest, or from 0 to 1 where all lie there.
-fn draw_image(picture: &mut Picture, samples: &Samples, index: usize, [x, y]: [f32; 2]) {
-    let [channels, height, width] = samples.shape();
-    let mut pixels = vec![0.0; samples.image_len()];
-    samples.read(index, &mut pixels);
-    let (low, high) = pixels
-        .iter()
-        .fold((0f32, 1f32), |(l, h), v| (l.min(*v), h.max(*v)));
-    let byte = |v: f32| ((v - low) / (high - low) * 255.0).round() as u8;
-    let plane = height * width;
-    let [red, green, blue] = if channels >= 3 {
-        [0, plane, 2 * plane]
-    } else {
-        [0; 3]
-    };
-    let color = |p: usize| {
-        Color([
-            byte(pixels[red + p]),
-            byte(pixels[green + p]),
-            byte(pixels[blue + p]),
-        ])
-    };
-    let cell = IMAGE / height.max(width).max(1) as f32;
-    let at = [
-        x + (IMAGE - cell * width as f32) / 2.0,
-        y + (IMAGE - cell * height as f32) / 2.0,
-    ];
-    picture.shapes.push(Shape::Raster {
-        at,
-        cell,
-        columns: width,
-        colors: (0..plane).map(color).collect(),
-    });
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::picture::Shape;
     use super::*;
     use crate::data::Pixels;
 
