@@ -3,7 +3,7 @@
 //! | module | has |
 //! |---|---|
 //! | here | a step compiled, and [`Trainer`], the session that takes it |
-//! | [`classifier`] | a network as something that tells classes of pictures: where samples enter, what comes out |
+//! | [`classifier`] | a network as something that tells classes of pictures or pixels: where samples enter, what comes out |
 //! | [`judge`] | a network judged on samples with the parameters of the moment |
 //! | [`fit`] | a network fitted to a data set, and all that can be said about how |
 //! | `run` | the loop: batches, steps, validation, early stopping |

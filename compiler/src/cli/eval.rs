@@ -13,7 +13,7 @@ use crate::train::TrainError;
 use crate::train::classifier::Classifier;
 use crate::train::judge::{Judge, Judged};
 use bounds::Bounds;
-use cnnc_models::data::Samples;
+use cnnc_models::data::{Labelling, Samples};
 use figures::Figures;
 use model::Scorer;
 use std::time::Instant;
@@ -22,8 +22,11 @@ use std::time::Instant;
 const BATCH: usize = 32;
 
 pub fn run(a: &Eval, common: &Common) -> Result<(), Failure> {
-    let bounds = Bounds::read(&a.min, &a.max, a.top)?;
+    // What no model has is told before any is compiled.
+    Bounds::read(&a.min, &a.max, &figures::names(Labelling::Image, a.top))?;
     let (judge, classifier) = judge(a, common)?;
+    let labelling = classifier.labelling();
+    let bounds = Bounds::read(&a.min, &a.max, &figures::names(labelling, a.top))?;
     let in_file = |e| with_file(&a.model, e);
     let data = dataset::open(&a.data, &classifier, a.test_share, a.seed)?;
     let samples = match a.part {
@@ -37,7 +40,7 @@ pub fn run(a: &Eval, common: &Common) -> Result<(), Failure> {
         )));
     }
     classifier.check(samples, "judged").map_err(in_file)?;
-    let mut figures = Figures::new(classifier.columns, a.top).map_err(Failure::input)?;
+    let mut figures = Figures::new(labelling, classifier.columns, a.top).map_err(Failure::input)?;
     let start = Instant::now();
     judge
         .run(samples, |judged| figures.update(judged))

@@ -55,7 +55,7 @@ pub fn run(a: &Tune, common: &Common) -> Result<(), Failure> {
         return Err(Failure::input(message));
     }
     let used = a.folds.map_or(1, |k| k as usize);
-    let folds: Vec<_> = folds(samples.labels(), parts, seed).take(used).collect();
+    let folds: Vec<_> = folds(&samples.groups(), parts, seed).take(used).collect();
     let options = train::options(base, &a.learn, seed, common)?;
     let record = match &a.record {
         Some(path) => Some(Record::open(

@@ -1,9 +1,10 @@
-//! A network as a classifier of pictures: the input that samples enter by, and the scores that come out.
+//! A network as a classifier of pictures or of their pixels: the input that samples enter by, and the scores that come out.
 
 use super::TrainError;
 use cnnc_ir::{DType, TensorType};
-use cnnc_models::data::Samples;
+use cnnc_models::data::{Labelling, Samples};
 use cnnc_models::loss::Loss;
+use cnnc_models::metrics::to_rows;
 use cnnc_models::network::Network;
 use cnnc_models::step::{SAMPLE_WEIGHTS, TARGETS};
 use cnnc_runtime::{RunError, Session};
@@ -15,13 +16,16 @@ pub struct Classifier {
     pub input: String,
     /// Of one sample, as the input takes it.
     pub shape: Vec<usize>,
-    /// Scores a sample; of a single one, the probability of class 1 of two.
+    /// Scores a label; of a single one, the probability of class 1 of two.
     pub columns: usize,
+    /// Height and width of the map of scores, one for every pixel of a sample; `None`: a sample has one label.
+    pub map: Option<[usize; 2]>,
 }
 
 impl Classifier {
     /// # Errors
-    /// If the network has not one input f32\[N, ..\] of fixed extents and one output f32\[N, classes\].
+    /// If the network has not one input f32\[N, ..\] of fixed extents and one output, f32\[N, classes\] or, of the input's height and width,
+    /// f32\[N, classes, H, W\].
     pub fn of(network: &Network) -> Result<Classifier, TrainError> {
         let graph = &network.graph;
         let wrong = |found: String, expected| TrainError::NoClassifier { found, expected };
@@ -39,20 +43,51 @@ impl Classifier {
             let found = format!("has the input '{input}', {ty}");
             wrong(found, "it must take f32[N, ..] with known extents")
         })?;
-        let columns = match sample(scores).as_deref() {
-            Some([]) => Some(1),
-            Some(&[columns]) => Some(columns),
-            _ => None,
-        };
-        let columns = columns.ok_or_else(|| {
+        let found = sample(scores).and_then(|extents| Classifier::given(input, shape, &extents));
+        found.ok_or_else(|| {
             let found = format!("has the output '{name}', {scores}");
-            wrong(found, "it must give scores, f32[N, classes]")
-        })?;
-        Ok(Classifier {
+            wrong(found, SCORES)
+        })
+    }
+
+    /// The classifier that takes samples of `shape` by `input`, and gives scores of these extents for each; `None` where they are no scores.
+    pub fn given(input: String, shape: Vec<usize>, scores: &[usize]) -> Option<Classifier> {
+        let (columns, map) = match *scores {
+            [] => (1, None),
+            [columns] | [columns, 1, 1] => (columns, None),
+            [columns, height, width] => (columns, Some([height, width])),
+            _ => return None,
+        };
+        let classifier = Classifier {
             input,
             shape,
             columns,
-        })
+            map,
+        };
+        let fits = |[height, width]: [usize; 2]| {
+            let picture = classifier.picture();
+            picture.is_some_and(|[_, h, w]| [h, w] == [height, width])
+        };
+        let has_pixels = map.is_none_or(fits);
+        (columns > 0 && has_pixels).then_some(classifier)
+    }
+
+    /// What samples must be labelled with.
+    pub fn labelling(&self) -> Labelling {
+        match self.map {
+            None => Labelling::Image,
+            Some(_) => Labelling::Pixels,
+        }
+    }
+
+    /// Labels of a sample: 1, or its pixels.
+    pub fn labels_each(&self) -> usize {
+        self.map.map_or(1, |[height, width]| height * width)
+    }
+
+    /// Rows of scores, a row a label, of what the network gives for some samples.
+    pub fn rows(&self, scores: Vec<f32>) -> Vec<f32> {
+        to_rows(scores, self.columns, self.labels_each())
     }
 
     /// Classes that the scores tell apart.
@@ -87,6 +122,12 @@ impl Classifier {
                 found,
             });
         }
+        if samples.labelling() != self.labelling() && !samples.is_empty() {
+            return Err(TrainError::Labelling {
+                part,
+                given: self.labelling(),
+            });
+        }
         let classes = self.classes();
         match samples.labels().iter().position(|&l| l as usize >= classes) {
             None => Ok(()),
@@ -99,6 +140,10 @@ impl Classifier {
         }
     }
 }
+
+/// What an output must be.
+pub const SCORES: &str =
+    "it must give scores, f32[N, classes], or for every pixel of its input f32[N, classes, H, W]";
 
 /// The extents behind the first of an f32 type, where they are known.
 fn sample(ty: &TensorType) -> Option<Vec<usize>> {
@@ -115,9 +160,11 @@ fn sample(ty: &TensorType) -> Option<Vec<usize>> {
 /// Feeds batches to a session: a training step's or a judge's.
 pub(super) struct Ports {
     input: String,
-    /// `None` for labels; else the columns of one-hot rows, or 1 for the label itself.
+    /// `None` for labels; else the columns of one-hot vectors, or 1 for the label itself.
     columns: Option<usize>,
-    rows: Vec<f32>,
+    /// Labels of a sample.
+    each: usize,
+    targets: Vec<f32>,
     weighted: bool,
 }
 
@@ -126,7 +173,8 @@ impl Ports {
         Ports {
             input: classifier.input.clone(),
             columns: (!loss.takes_labels()).then_some(classifier.columns),
-            rows: Vec::new(),
+            each: classifier.labels_each(),
+            targets: Vec::new(),
             weighted,
         }
     }
@@ -143,16 +191,21 @@ impl Ports {
         match self.columns {
             None => session.input_mut::<i64>(TARGETS)?.copy_from(labels)?,
             Some(columns) => {
-                self.rows.clear();
-                for &label in labels {
+                self.targets.clear();
+                for labels in labels.chunks(self.each.max(1)) {
                     match columns {
-                        1 => self.rows.push(label as f32),
-                        n => self
-                            .rows
-                            .extend((0..n as i64).map(|c| f32::from(u8::from(c == label)))),
+                        1 => self.targets.extend(labels.iter().map(|&l| l as f32)),
+                        n => {
+                            let planes = (0..n as i64).flat_map(|class| {
+                                labels.iter().map(move |&l| f32::from(u8::from(l == class)))
+                            });
+                            self.targets.extend(planes);
+                        }
                     }
                 }
-                session.input_mut::<f32>(TARGETS)?.copy_from(&self.rows)?;
+                session
+                    .input_mut::<f32>(TARGETS)?
+                    .copy_from(&self.targets)?;
             }
         }
         if self.weighted {

@@ -2,7 +2,7 @@
 
 use crate::compile::CompileError;
 use cnnc_models::checkpoint::CheckpointError;
-use cnnc_models::data::BatchError;
+use cnnc_models::data::{BatchError, Labelling};
 use cnnc_models::metrics::MetricError;
 use cnnc_models::spec::SpecError;
 use cnnc_models::step::StepError;
@@ -21,7 +21,9 @@ pub enum TrainError {
     Run(#[from] RunError),
     #[error("state '{name}': its value does not fit it")]
     State { name: String },
-    #[error("the network {found}; data are pictures with a class each, so {expected}")]
+    #[error(
+        "the network {found}; data are pictures with a class each or a map of classes, so {expected}"
+    )]
     NoClassifier {
         found: String,
         expected: &'static str,
@@ -32,6 +34,20 @@ pub enum TrainError {
         expected: Vec<usize>,
         found: Vec<usize>,
     },
+    #[error("the network gives {}, the {part} data have {}", labels(*given), labels(other(*given)))]
+    Labelling {
+        part: &'static str,
+        /// What the network gives.
+        given: Labelling,
+    },
+    #[error(
+        "metric '{name}' keeps every score, too many where every pixel has some; iou is for maps"
+    )]
+    KeptScores { name: String },
+    #[error(
+        "balanced sampling draws images by their class; maps have many (class weights balance their pixels)"
+    )]
+    BalancedMaps,
     #[error("label {index} of the {part} data is {label}, expected 0 to {}", classes - 1)]
     Label {
         part: &'static str,
@@ -61,4 +77,18 @@ pub enum TrainError {
         /// The first value that is no number, and the step that made it.
         first: String,
     },
+}
+
+fn labels(labelling: Labelling) -> &'static str {
+    match labelling {
+        Labelling::Image => "a class for every image",
+        Labelling::Pixels => "a class for every pixel",
+    }
+}
+
+fn other(labelling: Labelling) -> Labelling {
+    match labelling {
+        Labelling::Image => Labelling::Pixels,
+        Labelling::Pixels => Labelling::Image,
+    }
 }

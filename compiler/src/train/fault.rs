@@ -53,7 +53,7 @@ impl Watch {
         let samples = run.data.train;
         let mut batch = Filled {
             images: vec![0.0; run.batch * samples.image_len()],
-            labels: vec![0; run.batch],
+            labels: vec![0; run.batch * samples.labels_each()],
             next: self.position,
         };
         for step in self.step..run.step {

@@ -63,7 +63,7 @@ fn make(
     loop {
         let mut filled = used.try_recv().unwrap_or_default();
         filled.images.resize(size * samples.image_len(), 0.0);
-        filled.labels.resize(size, 0);
+        filled.labels.resize(size * samples.labels_each(), 0);
         let batch = sequence.advance();
         batch.fill(
             samples,

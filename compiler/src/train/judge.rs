@@ -16,6 +16,7 @@ use cnnc_runtime::{RunError, Session};
 pub struct Judge {
     session: Session,
     states: Vec<State>,
+    classifier: Classifier,
     ports: Ports,
     batch: usize,
 }
@@ -23,9 +24,11 @@ pub struct Judge {
 /// What a network says of some samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged<'a> {
-    /// Scores in rows, a row for each sample, as the network gives them.
+    /// Scores in rows, a row for each label: probabilities, or whatever the network gives.
     pub scores: &'a [f32],
+    /// One a sample: of a map the mean over its pixels.
     pub losses: &'a [f32],
+    /// One a sample, or its pixels.
     pub labels: &'a [u32],
 }
 
@@ -47,6 +50,7 @@ impl Judge {
             session: session(compiled, &states, threads)?,
             states,
             ports: Ports::new(&classifier, loss, false),
+            classifier,
             batch,
         })
     }
@@ -86,18 +90,21 @@ impl Judge {
     ) -> Result<bool, TrainError> {
         let size = samples.image_len();
         let mut images = vec![0.0; self.batch * size];
-        let mut targets = vec![0; self.batch];
+        let mut targets = vec![0; self.batch * samples.labels_each()];
         for range in in_order(samples.len(), self.batch) {
             let count = range.len();
-            let labels = &samples.labels()[range.clone()];
+            let labels = samples.labels_of(range.clone());
             // What fills the last batch up is judged as well, and not looked at.
             for (place, index) in range.enumerate() {
                 samples.read(index, &mut images[place * size..][..size]);
-                targets[place] = i64::from(labels[place]);
+            }
+            for (to, &from) in targets.iter_mut().zip(labels) {
+                *to = i64::from(from);
             }
             self.ports.feed(&mut self.session, &images, &targets, &[])?;
             self.session.run()?;
             let scores = self.session.output::<f32>(SCORES)?.to_vec();
+            let scores = self.classifier.rows(scores);
             let losses = self.session.output::<f32>(LOSSES)?.to_vec();
             let judged = Judged {
                 scores: &scores[..scores.len() / self.batch * count],

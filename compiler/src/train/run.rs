@@ -9,7 +9,7 @@ use super::observer::{EpochDone, Observer, StepDone};
 use super::scores::Squash;
 use super::{TrainError, Trainer, compiled_step};
 use cnnc_ir::Tensor;
-use cnnc_models::data::{Batches, Position, class_weights};
+use cnnc_models::data::{Batches, Position, Sampling, class_weights};
 use cnnc_models::history::History;
 use cnnc_models::metrics::{Mean, Metrics};
 use cnnc_models::network::Network;
@@ -31,7 +31,7 @@ pub struct Run<'a> {
     pub ports: Ports,
     judge: Option<Judge>,
     squash: Squash,
-    columns: usize,
+    classifier: Classifier,
     /// Of each class, where they have such.
     class_weights: Vec<f32>,
     pub step: u64,
@@ -61,8 +61,9 @@ impl<'a> Run<'a> {
         classifier.check(data.validation, "validation")?;
         let training = &options.training;
         let (batch, loss) = (training.batch as usize, training.loss);
-        let labels = data.train.labels();
-        let sequence = Batches::new(labels, batch, options.seed, options.sampling);
+        check(&classifier, options)?;
+        let groups = data.train.groups();
+        let sequence = Batches::new(&groups, batch, options.seed, options.sampling);
         let sequence = sequence.map_err(|source| TrainError::Batch {
             part: "training",
             source,
@@ -86,12 +87,12 @@ impl<'a> Run<'a> {
             ports: step_ports,
             judge,
             squash: Squash::of(network, loss),
-            columns: classifier.columns,
             class_weights: match &options.class_weights {
                 ClassWeights::Equal => Vec::new(),
-                ClassWeights::Balanced => class_weights(labels, classifier.classes()),
+                ClassWeights::Balanced => class_weights(data.train.labels(), classifier.classes()),
                 ClassWeights::Given(weights) => weights.clone(),
             },
+            classifier,
             step: 0,
             position: Position::default(),
             loss: Mean::default(),
@@ -173,8 +174,9 @@ impl<'a> Run<'a> {
         if !loss.is_finite() {
             return Err(self.diverged(loss));
         }
-        let mut scores = self.trainer.session().output::<f32>(SCORES)?.to_vec();
-        self.squash.apply(&mut scores, self.columns);
+        let scores = self.trainer.session().output::<f32>(SCORES)?.to_vec();
+        let mut scores = self.classifier.rows(scores);
+        self.squash.apply(&mut scores, self.classifier.columns);
         let labels: Vec<u32> = batch.labels.iter().map(|&l| l as u32).collect();
         self.loss.update(loss.into(), self.batch);
         self.metrics.update(&scores, &labels)?;
@@ -198,7 +200,7 @@ impl<'a> Run<'a> {
             .feed(session, &batch.images, &batch.labels, &weights)?)
     }
 
-    /// A weight for every sample, where classes have such.
+    /// A weight for every label, where classes have such.
     fn weights(&self, labels: &[i64]) -> Vec<f32> {
         if self.class_weights.is_empty() {
             return Vec::new();
@@ -228,7 +230,7 @@ impl<'a> Run<'a> {
         if let Some(judge) = &mut self.judge {
             judge.follow(self.trainer.session())?;
             let names = self.options.training.metrics.join(",");
-            let mut metrics = Metrics::parse(&names, self.columns)?;
+            let mut metrics = Metrics::parse(&names, self.classifier.columns)?;
             let mut loss = Mean::default();
             let is_whole = judge.run(self.data.validation, |judged| {
                 judged.losses.iter().for_each(|&l| loss.update(l.into(), 1));
@@ -329,6 +331,17 @@ impl<'a> Run<'a> {
             end,
             steps: self.step,
         })
+    }
+}
+
+/// Refuses what makes no sense where every pixel has a label.
+fn check(classifier: &Classifier, options: &Options) -> Result<(), TrainError> {
+    let mut metrics = options.training.metrics.iter();
+    match (classifier.map, metrics.find(|name| *name == "auc")) {
+        (None, _) => Ok(()),
+        (Some(_), Some(name)) => Err(TrainError::KeptScores { name: name.clone() }),
+        (Some(_), None) if options.sampling == Sampling::Balanced => Err(TrainError::BalancedMaps),
+        (Some(_), None) => Ok(()),
     }
 }
 

@@ -89,7 +89,7 @@ fn people_see_a_table() {
         .skip(2)
         .map(|l| l.split_whitespace().next().unwrap_or(""))
         .collect();
-    insta::assert_snapshot!(shown.join(" "), @"loss accuracy top5 precision recall f1 auc  class 0 1 2  rows: 0 0 1 2");
+    insta::assert_snapshot!(shown.join(" "), @"loss accuracy top5 precision recall f1 iou auc  class 0 1 2  rows: 0 0 1 2");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_figure_that_is_missed_is_status_1() {
         "{missed}"
     );
     let unknown = place.failed(&format!("{eval} --min acuracy=0.5"));
-    insta::assert_snapshot!(unknown, @"2: cnnc: --min acuracy=0.5: there is no figure 'acuracy'; did you mean 'accuracy'? (known: loss, accuracy, top5, precision, recall, f1, auc)");
+    insta::assert_snapshot!(unknown, @"2: cnnc: --min acuracy=0.5: there is no figure 'acuracy'; did you mean 'accuracy'? (known: loss, accuracy, top5, precision, recall, f1, iou, auc)");
 }
 
 #[test]

@@ -142,7 +142,10 @@ fn what_does_not_fit_is_refused() {
     insta::assert_snapshot!(refused(NET));
     insta::assert_snapshot!(refused(&NET.replace("8, 8]", "9, 8]")));
     insta::assert_snapshot!(refused(&NET.replace(", 3))", ", 2))")));
-    insta::assert_snapshot!(refused(&NET.replace("softmax(dense(x, 3))", "image")));
+    insta::assert_snapshot!(refused(
+        &NET.replace("softmax(dense(x, 3))", "max_pool(image, 2x2)")
+    ));
+    insta::assert_snapshot!(refused(&NET.replace("softmax(dense(x, 3))", "conv(image, 3, 1x1)")), @"the network gives a class for every pixel, the training data have a class for every image");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod commands;
 mod common;
 mod faults;
 mod fits;
+mod maps;
 mod place;
 mod resumes;
 mod signals;

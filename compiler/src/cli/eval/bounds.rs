@@ -1,6 +1,6 @@
 //! What figures must reach: `--min accuracy=0.98`, `--max loss=0.1`.
 
-use super::figures::{Figures, names};
+use super::figures::Figures;
 use crate::cli::failure::Failure;
 use crate::cli::load;
 use cnnc_ir::spelling;
@@ -16,8 +16,7 @@ enum Side {
 
 impl Bounds {
     /// Reads the options; names are held against the figures there will be.
-    pub fn read(min: &[String], max: &[String], top: u32) -> Result<Bounds, Failure> {
-        let known = names(top);
+    pub fn read(min: &[String], max: &[String], known: &[String]) -> Result<Bounds, Failure> {
         let bound = |text: &String, option: &str, side| {
             let (name, value) = load::assignment(text)?;
             if !known.iter().any(|k| k == name) {

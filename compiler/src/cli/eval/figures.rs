@@ -2,6 +2,7 @@
 
 use crate::train::TrainError;
 use crate::train::judge::Judged;
+use cnnc_models::data::Labelling;
 use cnnc_models::metrics::{Auc, Confusion, Mean, MetricError, Metrics, Scores};
 use cnnc_models::spec::SpecError;
 use serde_json::{Value, json};
@@ -11,37 +12,41 @@ use std::path::Path;
 const MAX_SHOWN: usize = 30;
 
 pub struct Figures {
+    labelling: Labelling,
     columns: usize,
     loss: Mean,
     metrics: Metrics,
     confusion: Confusion,
-    auc: Auc,
+    /// Where images are labelled; it keeps every score, of which pixels have too many.
+    auc: Option<Auc>,
 }
 
 /// Names of the figures, in the order they are shown.
-pub fn names(top: u32) -> Vec<String> {
+pub fn names(labelling: Labelling, top: u32) -> Vec<String> {
     let mut names = vec!["loss".to_string()];
-    names.extend(metrics(top));
+    names.extend(metrics(labelling, top));
     names
 }
 
-fn metrics(top: u32) -> Vec<String> {
+fn metrics(labelling: Labelling, top: u32) -> Vec<String> {
     let top = format!("top{top}");
-    let names = ["accuracy", &top, "precision", "recall", "f1", "auc"];
+    let names = ["accuracy", &top, "precision", "recall", "f1", "iou", "auc"];
     let mut names: Vec<String> = names.map(str::to_string).to_vec();
+    names.retain(|name| name != "auc" || labelling == Labelling::Image);
     names.dedup();
     names
 }
 
 impl Figures {
     /// For scores in rows of `columns`.
-    pub fn new(columns: usize, top: u32) -> Result<Figures, SpecError> {
+    pub fn new(labelling: Labelling, columns: usize, top: u32) -> Result<Figures, SpecError> {
         Ok(Figures {
+            labelling,
             columns,
             loss: Mean::default(),
-            metrics: Metrics::parse(&metrics(top).join(","), columns)?,
+            metrics: Metrics::parse(&metrics(labelling, top).join(","), columns)?,
             confusion: Confusion::new(columns.max(2)),
-            auc: Auc::default(),
+            auc: (labelling == Labelling::Image).then(Auc::default),
         })
     }
 
@@ -56,7 +61,9 @@ impl Figures {
         let scores: Result<Scores, MetricError> = Scores::new(scores, self.columns, labels);
         let scores = scores?;
         self.confusion.update(&scores);
-        self.auc.update(&scores);
+        if let Some(auc) = &mut self.auc {
+            auc.update(&scores);
+        }
         Ok(())
     }
 
@@ -72,13 +79,18 @@ impl Figures {
             .chain(self.metrics.values())
     }
 
-    /// Name, support, precision, recall, F1 and area of a class.
-    fn class<'a>(&self, class: usize, classes: &'a [String]) -> (&'a str, u64, [f64; 4]) {
+    /// Figures of a class with their names.
+    fn class(&self, class: usize) -> Vec<(&'static str, f64)> {
         let c = &self.confusion;
-        let auc = self.auc.class(class).unwrap_or(f64::NAN);
-        let name = classes.get(class).map_or("", String::as_str);
-        let figures = [c.precision(class), c.recall(class), c.f1(class), auc];
-        (name, c.support(class), figures)
+        let mut figures = vec![
+            ("precision", c.precision(class)),
+            ("recall", c.recall(class)),
+            ("f1", c.f1(class)),
+            ("iou", c.iou(class).unwrap_or(f64::NAN)),
+        ];
+        let area = |auc: &Auc| ("auc", auc.class(class).unwrap_or(f64::NAN));
+        figures.extend(self.auc.as_ref().map(area));
+        figures
     }
 
     /// One object.
@@ -89,8 +101,12 @@ impl Figures {
         }
         let count = self.confusion.classes();
         let class = |class| {
-            let (name, support, [precision, recall, f1, auc]) = self.class(class, classes);
-            json!({"class": name, "support": support, "precision": precision, "recall": recall, "f1": f1, "auc": auc})
+            let name = classes.get(class).map_or("", String::as_str);
+            let mut object = json!({"class": name, "support": self.confusion.support(class)});
+            for (name, value) in self.class(class) {
+                object[name] = value.into();
+            }
+            object
         };
         object["classes"] = (0..count).map(class).collect();
         let rows = self.confusion.counts().chunks(count);
@@ -109,22 +125,24 @@ impl Figures {
             text += &format!("{name:<9}  {value:>9.5}\n");
         }
         let count = self.confusion.classes();
-        let width = classes
-            .iter()
-            .map(|c| c.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(5);
-        text += &format!(
-            "\n{:width$}  {:>7}  precision   recall       f1      auc\n",
-            "class", "samples"
-        );
-        for class in 0..count {
-            let (name, support, [precision, recall, f1, auc]) = self.class(class, classes);
-            text += &format!(
-                "{name:width$}  {support:>7}  {precision:>9.5}  {recall:>7.5}  {f1:>7.5}  {auc:>7.5}\n"
-            );
+        let longest = classes.iter().map(|c| c.chars().count()).max();
+        let width = longest.unwrap_or(0).max(5);
+        let counted = match self.labelling {
+            Labelling::Image => "samples",
+            Labelling::Pixels => "pixels",
+        };
+        text += &format!("\n{:width$}  {counted:>9}", "class");
+        for (name, _) in self.class(0) {
+            text += &format!("  {name:>9}");
         }
+        for class in 0..count {
+            let name = classes.get(class).map_or("", String::as_str);
+            text += &format!("\n{name:width$}  {:>9}", self.confusion.support(class));
+            for (_, value) in self.class(class) {
+                text += &format!("  {value:>9.5}");
+            }
+        }
+        text.push('\n');
         if count <= MAX_SHOWN {
             text += &format!(
                 "\nrows: true classes; columns: predicted ones\n{}\n",

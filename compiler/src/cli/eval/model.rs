@@ -7,7 +7,7 @@ use crate::compile::compile;
 use crate::frontend::native;
 use crate::frontend::onnx::ImportOptions;
 use crate::train::TrainError;
-use crate::train::classifier::Classifier;
+use crate::train::classifier::{Classifier, SCORES};
 use crate::train::judge::Judged;
 use cnnc_ir::{Dim, Graph};
 use cnnc_models::data::{Samples, in_order};
@@ -56,24 +56,21 @@ impl Scorer {
             .first()
             .ok_or_else(|| wrong("has no output"))?;
         let scores = program.upper_dims(&output.operand);
-        let count: u64 = scores.iter().product();
-        let columns = count / size.max(1) as u64;
-        let is_scores = output.operand.dtype == DType::F32
-            && scores.first() == Some(&(size as u64))
-            && scores.contains(&columns.max(1));
-        if !is_scores || size == 0 {
-            let output = &output.name;
-            return Err(wrong(&format!(
-                "its output '{output}' is {}{scores:?}, not scores, f32[N, classes]",
-                program.outputs[0].operand.dtype
-            )));
-        }
+        let extents: Vec<usize> = scores.iter().map(|&d| d as usize).collect();
+        let classifier = match extents.split_first() {
+            Some((&batch, extents)) if batch == size && output.operand.dtype == DType::F32 => {
+                Classifier::given(input.name.clone(), shape.to_vec(), extents)
+            }
+            _ => None,
+        };
+        let classifier = classifier.filter(|_| size > 0).ok_or_else(|| {
+            let (name, dtype) = (&output.name, output.operand.dtype);
+            wrong(&format!(
+                "has the output '{name}', {dtype}{scores:?}; {SCORES}"
+            ))
+        })?;
         Ok(Scorer {
-            classifier: Classifier {
-                input: input.name.clone(),
-                shape: shape.to_vec(),
-                columns: columns as usize,
-            },
+            classifier,
             output: output.name.clone(),
             session: model.session(common.threads())?,
             dims,
@@ -92,7 +89,7 @@ impl Scorer {
         let (batch, size) = (self.dims[0], samples.image_len());
         let mut images = vec![0.0; batch * size];
         for range in in_order(samples.len(), batch) {
-            let labels = &samples.labels()[range.clone()];
+            let labels = samples.labels_of(range.clone());
             for (place, index) in range.enumerate() {
                 samples.read(index, &mut images[place * size..][..size]);
             }
@@ -102,10 +99,12 @@ impl Scorer {
             self.session.set_input(&self.classifier.input, view)?;
             self.session.run()?;
             let scores = self.session.output::<f32>(&self.output)?.to_vec();
+            let scores = self.classifier.rows(scores);
             let scores = &scores[..labels.len() * self.classifier.columns];
-            let rows = scores.chunks_exact(self.classifier.columns).zip(labels);
-            let losses: Vec<f32> = rows
-                .map(|(row, &label)| cross_entropy(row, label as usize))
+            let losses: Vec<f32> = scores
+                .chunks_exact(self.classifier.columns * samples.labels_each())
+                .zip(labels.chunks_exact(samples.labels_each()))
+                .map(|(rows, labels)| mean_loss(rows, labels))
                 .collect();
             each(Judged {
                 scores,
@@ -142,6 +141,15 @@ fn open_batch(graph: &Graph) -> Option<(String, Vec<usize>)> {
     let rest = rest.iter().map(|d| d.fixed().map(|n| n as usize));
     let rest = rest.collect::<Option<Vec<usize>>>()?;
     matches!(first, Dim::Sym { .. }).then(|| (graph.value_name(input.into()).to_string(), rest))
+}
+
+/// The mean cross-entropy of a sample's labels, a row of scores each.
+fn mean_loss(rows: &[f32], labels: &[u32]) -> f32 {
+    let rows = rows.chunks_exact(rows.len() / labels.len());
+    let losses = rows
+        .zip(labels)
+        .map(|(row, &label)| cross_entropy(row, label as usize));
+    (losses.map(f64::from).sum::<f64>() / labels.len() as f64) as f32
 }
 
 /// `-log p` of the label: of probabilities, where a row is such, else of the softmax of scores. A single score is the probability of class 1.

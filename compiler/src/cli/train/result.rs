@@ -12,13 +12,13 @@ use crate::train::classifier::Classifier;
 use crate::train::fit::Fit;
 use crate::train::judge::Judge;
 use cnnc_models::checkpoint::Weights;
-use cnnc_models::data::Dataset;
+use cnnc_models::data::{Dataset, Labelling};
 use cnnc_models::metrics::predicted;
 use cnnc_models::network::Network;
-use cnnc_models::plot::{Prediction, predictions};
+use cnnc_models::plot::{Prediction, maps, predictions};
 use std::path::{Path, PathBuf};
 
-/// Images of the grid of predictions.
+/// Images that are shown with predictions.
 const SHOWN: usize = 9;
 
 /// Files that are written when a network is trained.
@@ -102,7 +102,7 @@ impl<'a> Outputs<'a> {
             .map_err(Failure::system)
     }
 
-    /// The grid of the first test images.
+    /// The first test images, with what the network says of them.
     fn show(
         &self,
         network: &Network,
@@ -116,16 +116,22 @@ impl<'a> Outputs<'a> {
         let (options, threads) = (load::compile_options(common)?, common.threads());
         let in_file = |e| with_file(self.description, e);
         let mut judge = Judge::new(network, loss, SHOWN, &options, threads).map_err(in_file)?;
-        let mut said = Vec::new();
+        let (mut said, mut map) = (Vec::new(), Vec::new());
         let judged = judge.run(&samples, |judged| {
-            let rows = judged
-                .scores
-                .chunks_exact(judged.scores.len() / judged.labels.len());
-            said.extend(rows.map(prediction));
+            let columns = judged.scores.len() / judged.labels.len();
+            let rows = judged.scores.chunks_exact(columns);
+            match samples.labelling() {
+                Labelling::Image => said.extend(rows.map(prediction)),
+                Labelling::Pixels => map.extend(rows.map(|row| predicted(row) as u32)),
+            }
             Ok(true)
         });
         judged.map_err(in_file)?;
-        write_picture(&predictions(&samples, &said, &data.classes), path)
+        let picture = match samples.labelling() {
+            Labelling::Image => predictions(&samples, &said, &data.classes),
+            Labelling::Pixels => maps(&samples, &map, &data.classes),
+        };
+        write_picture(&picture, path)
     }
 }
 
