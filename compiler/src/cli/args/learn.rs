@@ -7,7 +7,8 @@ use std::path::PathBuf;
 pub struct Train {
     /// A network description (.cnn)
     pub network: PathBuf,
-    /// IDX files of MNIST's names, a .npz file or .npy arrays, or folders of pictures, one a class
+    /// IDX files of MNIST's names, a .npz file or .npy arrays, or folders of pictures, one a class; for networks that tell the class of every
+    /// pixel arrays of labels [images, height, width], or folders `images` and `masks`, PNG files whose grey values are classes
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     #[command(flatten)]
@@ -37,7 +38,7 @@ pub struct Train {
     /// Event files for TensorBoard
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
-    /// The first nine test images with true and predicted class (.svg, .png)
+    /// The first nine test images with true and predicted class, or the first six beside their true and predicted maps (.svg, .png)
     #[arg(long, value_name = "FILE")]
     pub predictions: Option<PathBuf>,
 }
@@ -60,7 +61,7 @@ pub struct Learn {
     /// The learning rate's course: constant, step:epochs=E,factor=F, exponential:..., cosine:epochs=E,floor=F; each with warmup=STEPS
     #[arg(long, value_name = "SPEC")]
     pub schedule: Option<String>,
-    /// accuracy, top5, precision, recall, f1, auc, with commas between
+    /// accuracy, top5, precision, recall, f1, iou, auc, with commas between
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
     /// flip, crop:P, shift:P, rotate:D, cutout:S, with spaces between; an empty text for none
@@ -78,7 +79,7 @@ pub struct Learn {
     /// Bound on gradients: norm=X or value=X
     #[arg(long, value_name = "BOUND")]
     pub clip: Option<String>,
-    /// Let samples of rare classes weigh more in the loss
+    /// Let samples, or pixels, of rare classes weigh more in the loss
     #[arg(long, value_enum, default_value = "equal")]
     pub class_weights: ClassWeighting,
     /// Draw samples of rare classes more often
