@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod ranking;
 mod run;
+mod step;
 mod style;
 mod tensors;
 mod train;

@@ -437,6 +437,22 @@ fn parameters_of_a_description_are_set() {
 }
 
 #[test]
+fn a_training_step_is_shown_as_a_model_is() {
+    let place = Place::new();
+    fs::write(place.file("tiny.cnn"), PARAMETRIC).unwrap();
+    place.done("compile tiny.cnn --train --batch 4 -o step.bin");
+    let explained = place.done("explain tiny.cnn --train --batch 4");
+    assert_eq!(explained, place.done("explain step.bin"));
+    assert_snapshot!(explained);
+    let inspected = place.done("inspect tiny.cnn --train --batch 4");
+    let states: Vec<&str> = inspected
+        .lines()
+        .filter(|l| l.starts_with("state"))
+        .collect();
+    assert_snapshot!(states.join("\n"));
+}
+
+#[test]
 fn a_graph_is_not_trained() {
     let place = Place::new();
     let refused = [

@@ -138,7 +138,7 @@ pub enum Command {
     /// Measure latency
     Bench(Bench),
     /// Show inputs, outputs, operators, parameters, memory
-    Inspect(Model),
+    Inspect(Look),
     /// Find the settings that a network learns best with
     Tune(Tune),
     /// Give a picture the style of another one
@@ -146,7 +146,7 @@ pub enum Command {
     /// List every problem of a model at once
     Check(Model),
     /// Show the kernel of every node, and those refused
-    Explain(Model),
+    Explain(Look),
 }
 
 #[derive(Args)]
@@ -169,7 +169,7 @@ pub struct Compile {
     #[arg(long, value_enum, default_value = "bin")]
     pub emit: Emit,
     /// Carry the whole graph, so that the artefact can be compiled again; it holds the weights once more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "train")]
     pub keep_graph: bool,
     /// Stop after a pass or stage (import, PASS, passes, schedule, memory, select) and print it
     #[arg(long, value_name = "STAGE")]
@@ -193,12 +193,8 @@ pub struct Compile {
     /// Leave a pass out
     #[arg(long, value_name = "PASS")]
     pub skip: Vec<String>,
-    /// A training step (forward, gradient, update) of a network description, which the runtime steps without the compiler
-    #[arg(long, conflicts_with_all = ["keep_graph", "inputs"])]
-    pub train: bool,
-    /// Samples a step; without it those that the description asks for
-    #[arg(long, value_name = "N", requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: Option<u32>,
+    #[command(flatten)]
+    pub step: Step,
     /// What parameters and dropout are drawn from
     #[arg(long, value_name = "SEED", requires = "train", default_value_t = 0)]
     pub seed: u32,
@@ -279,6 +275,26 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// What stands in a network's place: its training step.
+#[derive(Args)]
+pub struct Step {
+    /// The training step (forward, gradient, update) of a network description instead, which the runtime steps without the compiler
+    #[arg(long, conflicts_with = "inputs")]
+    pub train: bool,
+    /// Samples a training step; without it those that the description asks for
+    #[arg(long, value_name = "N", requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+}
+
+/// A model, or a network's training step, to be looked at.
+#[derive(Args)]
+pub struct Look {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub step: Step,
+}
+
 #[derive(Args)]
 pub struct Bench {
     #[command(flatten)]
@@ -289,12 +305,8 @@ pub struct Bench {
     /// Number of runs instead
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
-    /// Time a training step (forward, gradient, update) of a network description instead, on random data
-    #[arg(long)]
-    pub train: bool,
-    /// Samples a training step; without it those that the description asks for
-    #[arg(long, value_name = "N", requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: Option<u32>,
+    #[command(flatten)]
+    pub step: Step,
     /// Time every step
     #[arg(long)]
     pub profile: bool,

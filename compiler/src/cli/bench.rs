@@ -8,11 +8,11 @@ mod yardstick;
 use super::args::{Bench, Common};
 use super::failure::Failure;
 use super::run::ir_dtype;
-use super::train::network;
-use super::{line, load, output, tensors};
+use super::train::with_file;
+use super::{line, load, output, step, tensors};
 use crate::emit;
 use crate::statistics::Work;
-use crate::train::{self, TrainError, Trainer};
+use crate::train::Trainer;
 use cnnc_models::step::{RATE, STEP};
 use cnnc_runtime::{Model, Session, TensorView};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use yardstick::Yardstick;
 pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     a.trace.as_deref().map_or(Ok(()), output::check)?;
     let start = Instant::now();
-    let (mut session, work) = match a.train {
+    let (mut session, work) = match a.step.train {
         true => training(a, common)?,
         false => {
             let (model, work) = model(a, common)?;
@@ -30,7 +30,7 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
     };
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let model = session.model().clone();
-    let learns = a.train || !model.program().states.is_empty();
+    let learns = a.step.train || !model.program().states.is_empty();
     for (seed, port) in model.program().inputs.iter().enumerate() {
         if learns && [RATE, STEP].contains(&port.name.as_str()) {
             session
@@ -101,15 +101,9 @@ pub fn run(a: &Bench, common: &Common) -> Result<(), Failure> {
 /// A session that trains a described network, and the work of its nodes.
 fn training(a: &Bench, common: &Common) -> Result<(Session, Vec<Work>), Failure> {
     let path = &a.model.model;
-    let network = network(path, 0, common)?;
-    let training = network.training.clone().unwrap_or_default();
-    let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
-    let refused = |e: TrainError| Failure::input(format!("{}: {e}", path.display()));
-    let settings = train::settings(&training, batch, 0);
-    let step = train::compiled_step(&network, &settings, &load::compile_options(common)?);
-    let step = step.map_err(refused)?;
+    let step = step::compiled(&a.step, path, common)?;
     let work = step.compiled.work();
-    let trainer = Trainer::new(step, common.threads()).map_err(refused)?;
+    let trainer = Trainer::new(step, common.threads()).map_err(|e| with_file(path, e))?;
     Ok((trainer.into_session(), work))
 }
 

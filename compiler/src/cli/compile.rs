@@ -3,8 +3,8 @@
 use super::args::{Common, Compile, Emit};
 use super::failure::Failure;
 use super::progress::Progress;
-use super::train::network;
-use super::{line, load, note, output};
+use super::train::with_file;
+use super::{line, load, note, output, step};
 use crate::codegen::{self, Source, listing};
 use crate::compile::{CompileOptions, Compiled, compile};
 use crate::passes::{self, PIPELINE};
@@ -13,7 +13,6 @@ use crate::train;
 use crate::tune::{TuneError, tune};
 use cnnc_ir::Graph;
 use cnnc_ir::text::{Style, print};
-use cnnc_models::step;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,7 +33,7 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     }
     let mut options = load::compile_options(common)?;
     options.passes.skip = a.skip.clone();
-    let graph = match a.train {
+    let graph = match a.step.train {
         true => training_step(a, common, &mut options)?,
         false => load::graph(path, &load::shapes(&a.model.inputs)?, common)?,
     };
@@ -86,12 +85,9 @@ fn training_step(
     options: &mut CompileOptions,
 ) -> Result<Graph, Failure> {
     let path = &a.model.model;
-    let network = network(path, a.seed.into(), common)?;
-    let training = network.training.clone().unwrap_or_default();
-    let batch = a.batch.map_or(training.batch as usize, |n| n as usize);
-    let settings = train::settings(&training, batch, a.seed);
-    let step = step::step(&network, &settings);
-    let step = step.map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+    let (network, settings) = step::network_and_settings(&a.step, path, a.seed, common)?;
+    let step = cnnc_models::step::step(&network, &settings);
+    let step = step.map_err(|e| with_file(path, e.into()))?;
     options.states = train::bound(&step, true);
     options.remarks = train::remarks(&step, &settings);
     Ok(step.graph)

@@ -1,16 +1,19 @@
 //! `cnnc explain`: the kernel chosen for every node, those refused and why.
 
-use super::args::{Common, Model};
+use super::args::{Common, Look};
 use super::failure::Failure;
-use super::{line, load};
+use super::{line, load, step};
 use serde_json::{Value, json};
 
-pub fn run(a: &Model, common: &Common) -> Result<(), Failure> {
-    let text = if load::is_artefact(&a.model) {
-        let model = load::open_for(&a.model, &load::shapes(&a.inputs)?, common)?;
+pub fn run(a: &Look, common: &Common) -> Result<(), Failure> {
+    let (path, options) = (&a.model.model, load::shapes(&a.model.inputs)?);
+    let text = if a.step.train {
+        step::compiled(&a.step, path, common)?.compiled.explanation
+    } else if load::is_artefact(path) {
+        let model = load::open_for(path, &options, common)?;
         load::meta(&model, "kernels").to_string()
     } else {
-        load::compiled(&a.model, &load::shapes(&a.inputs)?, common)?.explanation
+        load::compiled(path, &options, common)?.explanation
     };
     if common.json {
         return nodes(&text).iter().try_for_each(|n| line(&n.to_string()));

@@ -1,18 +1,18 @@
 //! `cnnc inspect`: what a model is: inputs, outputs, operators, parameters, memory, target, provenance.
 
-use super::args::{self, Common};
+use super::args::{Common, Look};
 use super::failure::Failure;
-use super::{line, load};
+use super::{line, load, step};
 use cnnc_runtime::{Model, Port, Program, Step, StepKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub fn run(a: &args::Model, common: &Common) -> Result<(), Failure> {
+pub fn run(a: &Look, common: &Common) -> Result<(), Failure> {
     let mut fields: Vec<(&str, Value)> = Vec::new();
-    let options = load::shapes(&a.inputs)?;
-    let plan = if load::is_artefact(&a.model) {
-        let model = load::open_for(&a.model, &options, common)?;
+    let (path, options) = (&a.model.model, load::shapes(&a.model.inputs)?);
+    let plan = if load::is_artefact(path) && !a.step.train {
+        let model = load::open_for(path, &options, common)?;
         for key in ["operators", "parameters", "MACs"] {
             fields.push((key, number_or_text(load::meta(&model, key))));
         }
@@ -23,10 +23,13 @@ pub fn run(a: &args::Model, common: &Common) -> Result<(), Failure> {
             }
         }
         program(model.program(), model.weights().len(), &mut fields);
-        fields.push(("section", sections(&a.model)?));
+        fields.push(("section", sections(path)?));
         load::meta(&model, "plan").to_string()
     } else {
-        let compiled = load::compiled(&a.model, &options, common)?;
+        let compiled = match a.step.train {
+            true => step::compiled(&a.step, path, common)?.compiled,
+            false => load::compiled(path, &options, common)?,
+        };
         for (key, value) in compiled.statistics.fields() {
             fields.push((key, number_or_text(&value)));
         }
