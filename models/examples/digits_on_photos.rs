@@ -6,9 +6,9 @@
 //! ```
 //!
 //! DIGITS is a data set of digits, as MNIST; PHOTOS a folder of pictures. OUT gets `x_train`, `y_train` (800), `x_test`, `y_test` (200) as `.npy`,
-//! u8, and `classes.txt`: grey images of SIDE by SIDE (64), cut out of a photograph anywhere, with one to three digits of any size and
-//! brightness at any place; in the maps 1 where a stroke covers more than half of a pixel, else 0. The same arguments give the same bytes;
-//! no digit and no photograph stands in both parts.
+//! u8, and `classes.txt`: grey images of SIDE by SIDE (64), cut out of a photograph anywhere, with one to three digits of any size at any
+//! place, bright on dark ground and dark on bright; in the maps 1 where a stroke covers more than half of a pixel, else 0. The same
+//! arguments give the same bytes; no digit and no photograph stands in both parts.
 
 use cnnc_ir::{DType, Tensor};
 use cnnc_models::data::numpy::to_npy;
@@ -25,6 +25,8 @@ const COUNTS: [usize; 2] = [800, 200];
 /// One photograph in so many is kept for the test part.
 const HELD_OUT: usize = 4;
 const MOST_DIGITS: usize = 3;
+/// The cover of a stroke up to which a pixel is background.
+const HALF: u8 = 127;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -113,7 +115,7 @@ impl Scene {
         }
     }
 
-    /// Writes a digit of a third to two thirds of the image's side, bright or dark.
+    /// Writes a digit of a third to two thirds of the image's side, bright on dark ground, dark on bright.
     fn write(&mut self, digits: &Samples, random: &mut Random) {
         let [_, height, width] = digits.shape();
         let mut pixels = vec![0.0; digits.image_len()];
@@ -124,16 +126,21 @@ impl Scene {
         let size = self.side / 3 + random.index(self.side / 3 + 1);
         let digit = resize(&digit, size as u32, size as u32, FilterType::Triangle);
         let [x, y] = [(); 2].map(|()| random.index(self.side - size + 1));
-        let ink = match random.coin() {
-            true => 200 + random.below(56),
-            false => random.below(56),
+        let covers = digit.into_raw();
+        let place = |at: usize| (y + at / size) * self.side + x + at % size;
+        let covered = || (0..size * size).filter(|&at| covers[at] > HALF);
+        let ground: u64 = covered().map(|at| u64::from(self.image[place(at)])).sum();
+        let ink = match ground < 128 * covered().count() as u64 {
+            true => 160 + random.below(96),
+            false => random.below(96),
         };
-        for (at, cover) in digit.into_raw().into_iter().enumerate() {
-            let place = (y + at / size) * self.side + x + at % size;
+        for (at, cover) in covers.iter().copied().enumerate() {
+            let place = place(at);
+            let is_stroke = cover > HALF;
             let cover = u64::from(cover);
             let under = u64::from(self.image[place]);
             self.image[place] = ((ink * cover + under * (255 - cover) + 127) / 255) as u8;
-            if cover > 127 {
+            if is_stroke {
                 self.map[place] = 1;
             }
         }

@@ -34,7 +34,7 @@ pub struct Options {
     pub checkpoints: Option<Checkpoints>,
 }
 
-/// Factors of the losses of the samples of a class.
+/// Factors of the losses of the samples, or pixels, of a class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ClassWeights {
     #[default]

@@ -6,7 +6,9 @@ use cnnc::train::fit::{Checkpoints, ClassWeights, Data, End, Fit, Options, fit};
 use cnnc::train::observer::{Blind, Observer};
 use cnnc_models::checkpoint::{Checkpoint, Folder};
 use cnnc_models::data::{Labelling, Pixels, Samples, Sampling};
+use cnnc_models::description::{Arguments, expand};
 use cnnc_models::random::Random;
+use cnnc_models::zoo::ZOO;
 use serde_json::Value;
 use std::fs;
 
@@ -92,6 +94,47 @@ fn threads_change_no_bit_of_a_map() {
     assert_eq!(left(&trained(&options, None, &mut Blind)), first);
     options.seed += 1;
     assert_ne!(left(&trained(&options, None, &mut Blind)), first);
+}
+
+/// The zoo's U-Net, small, on strokes twice as large.
+#[test]
+fn the_u_net_of_the_zoo_learns_with_any_number_of_threads() {
+    let doubled = |samples: Samples| {
+        let (mut image, mut pixels, mut labels) = (vec![0.0; 64], Vec::new(), Vec::new());
+        for index in 0..samples.len() {
+            samples.read(index, &mut image);
+            let own = samples.labels_of(index..index + 1);
+            let places = (0..256).map(|at| at / 32 * 8 + at % 16 / 2);
+            for from in places {
+                pixels.push(image[from]);
+                labels.push(own[from]);
+            }
+        }
+        Samples::labelled([1, 16, 16], Pixels::F32(pixels), Labelling::Pixels, labels).unwrap()
+    };
+    let (train, validation) = (doubled(strokes(60, 1)), doubled(strokes(20, 2)));
+    let data = Data {
+        train: &train,
+        validation: &validation,
+    };
+    let text = ZOO.iter().find(|e| e.name == "unet").unwrap().text;
+    let arguments: Arguments = "classes=3, size=16, width=8".parse().unwrap();
+    let no_imports = |_: &str| Err("no imports".to_string());
+    let network = expand(text, &arguments, Some(1), &no_imports).unwrap();
+    let mut options = settings(4);
+    options.training = network.training.clone().unwrap();
+    options.training.optimizer = "adam:lr=0.002".parse().unwrap();
+    options.training.epochs = 20;
+    let fit = |threads| {
+        let options = Options {
+            threads,
+            ..options.clone()
+        };
+        fit(&network, data, &options, None, &mut Blind).unwrap()
+    };
+    let alone = fit(1);
+    assert!(last(&alone, "val_iou") > 0.8, "{}", alone.history);
+    assert_eq!(left(&fit(2)), left(&alone));
 }
 
 /// Stops after so many questions.
