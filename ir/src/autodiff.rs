@@ -51,7 +51,8 @@ pub enum GradientError {
 /// Appends the gradients of `of` with respect to the values `wrt`, one each, of their types; zeros where `of` does not depend on
 /// one. `seed` is the gradient with respect to `of` itself; without it `of` is one number, whose gradient is 1.
 ///
-/// Compositions between `wrt` and `of` are replaced by their parts, so that gradients share what these compute.
+/// Compositions between `wrt` and `of` are replaced by their parts, so that gradients share what these compute. What is appended is
+/// labelled after the node whose gradient it is of.
 ///
 /// # Errors
 /// If `of` is no floating point number (or does not have the seed's type), or depends on `wrt` through an operator without a
@@ -238,11 +239,13 @@ impl Sweep {
             for (id, parts) in composed {
                 let node = self.graph().node(id).clone();
                 let given: Vec<Value> = node.inputs.iter().copied().flatten().collect();
+                let first = self.graph().next_id();
                 let parts = match parts {
                     Parts::Body(body) => self.composer.inline(&body, &given).map_err(Into::into),
                     Parts::Steps(r) => self.written_out(&r, &node.inputs),
                 };
                 let mut parts = parts.map_err(|refusal| refusal.at(&node))?;
+                self.composer.label_since(first, node.title());
                 parts.truncate(node.outputs.len());
                 for (slot, &part) in parts.iter().enumerate() {
                     let whole = Value {
@@ -286,12 +289,15 @@ impl Sweep {
             dy,
             wanted: wanted.map(|(k, _)| k).collect(),
         };
+        let first = self.graph().next_id();
         let shares = match given[..] {
             _ if node.op_kind() == Some(OpKind::Split) => self.split(&task, &given),
             [(0, _)] => self.rule(&task),
             _ => Err("only its first result has a gradient".into()),
         };
         let shares = shares.and_then(|shares| Ok(self.add(&node.inputs, shares)?));
+        let label = format!("gradient of {}", node.title());
+        self.composer.label_since(first, &label);
         shares.map_err(|refusal| refusal.at(&node))
     }
 

@@ -109,6 +109,10 @@ impl Composer {
             .map(|slot| Value { node, slot })
             .collect())
     }
+    /// Labels the operators added from the id `first` on that have no label.
+    pub fn label_since(&mut self, first: u32, label: &str) {
+        self.graph.label_since(first, label);
+    }
     /// Makes all uses of one value uses of another.
     pub fn replace(&mut self, old: Value, new: Value) {
         self.graph.replace_uses(old, new);

@@ -6,6 +6,7 @@
 
 mod consistency;
 mod equality;
+mod labels;
 
 use crate::attrs::Attrs;
 use crate::expr::ScalarExpr;

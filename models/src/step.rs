@@ -136,7 +136,9 @@ pub fn step(network: &Network, settings: &Settings) -> Result<Step, StepError> {
         parameters,
         ..
     } = lifted;
+    let first = graph.next_id();
     let loss = loss(&mut graph, scores, settings)?;
+    graph.label_since(first, LOSS);
     graph.add_output(LOSS, loss);
     graph.add_output(SCORES, scores);
     for state in &states {

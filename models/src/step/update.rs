@@ -33,7 +33,10 @@ impl Updating<'_> {
         let scalar = map(self.graph, &scalar, &[rate, step])?;
         let mut states = Vec::new();
         for (parameter, gradient) in parameters.iter().zip(gradients) {
+            let first = self.graph.next_id();
             states.extend(self.parameter(parameter, gradient, [rate, scalar])?);
+            let label = format!("update of {}", parameter.name);
+            self.graph.label_since(first, &label);
         }
         Ok(states)
     }
