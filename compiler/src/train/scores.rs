@@ -46,6 +46,7 @@ fn softmax(row: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cnnc_models::description::{Arguments, expand};
 
     #[test]
     fn scores_become_probabilities() {
@@ -54,5 +55,19 @@ mod tests {
         assert_eq!(scores, [0.5, 0.5, 1.0, 0.0]);
         Squash::Sigmoid.apply(&mut scores[3..], 1);
         assert_eq!(scores[3], 0.5);
+    }
+
+    #[test]
+    fn a_softmax_over_anything_but_classes_stays() {
+        let squash = |output: &str| {
+            let text = format!("network n\ninput x: f32[2, 4, 4]\noutput y = {output}\n");
+            let no_imports = |_: &str| Err(String::new());
+            let network = expand(&text, &Arguments::default(), Some(1), &no_imports).unwrap();
+            Squash::of(&network, "cross_entropy".parse().unwrap())
+        };
+        assert_eq!(squash("softmax(x)"), Squash::Softmax);
+        assert_eq!(squash("softmax(x, axis=-3)"), Squash::Softmax);
+        assert_eq!(squash("softmax(x, axis=-1)"), Squash::Nothing);
+        assert_eq!(squash("sigmoid(x)"), Squash::Nothing);
     }
 }
