@@ -39,10 +39,10 @@ const NETWORKS: &[Row] = &[
     // A step from 5.99 to 6 of one of few elements would move all gradients by a hundredth.
     (
         "mobilenet_v2",
-        &[("[3, 224, 224]", "[3, 64, 64]"), ("relu6", "silu")],
+        &[("size=224", "size=64"), ("relu6", "silu")],
         ILL,
     ),
-    ("unet", &[("[1, 256, 256]", "[1, 16, 16]")], FAR),
+    ("unet", &[("size=256", "size=16")], FAR),
 ];
 
 const BATCH: usize = 4;
@@ -207,7 +207,7 @@ fn contractions_are_done_on_tiles() {
     let no_imports = |_: &str| Err("no imports here".to_string());
     let mut left = Vec::new();
     for exhibit in ZOO {
-        let network = expand(exhibit.text, None, &no_imports);
+        let network = expand(exhibit.text, &Arguments::default(), None, &no_imports);
         let network = network.unwrap_or_else(|e| panic!("{}: {e}", exhibit.name));
         let settings = settings(&network.training.clone().unwrap_or_default(), BATCH, 0);
         let step = step::step(&network, &settings).expect("a step");
