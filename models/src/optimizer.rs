@@ -46,12 +46,6 @@ pub struct Element {
     pub scalar: Ex,
 }
 
-/// What one element of a parameter's update gives.
-pub struct Update {
-    pub parameter: Ex,
-    pub slots: Vec<Ex>,
-}
-
 const NAMES: &[&str] = &[
     "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw",
 ];
@@ -105,12 +99,23 @@ impl Optimizer {
         }
     }
 
-    pub fn update(&self, e: &Element) -> Update {
+    /// The slots' next values.
+    pub fn next_slots(&self, e: &Element) -> Vec<Ex> {
         match self {
-            Optimizer::Sgd(o) => o.update(e),
-            Optimizer::AdaGrad(o) => o.update(e),
-            Optimizer::RmsProp(o) => o.update(e),
-            Optimizer::Adam(o) => o.update(e),
+            Optimizer::Sgd(o) => o.next_slots(e),
+            Optimizer::AdaGrad(o) => o.next_slots(e),
+            Optimizer::RmsProp(o) => o.next_slots(e),
+            Optimizer::Adam(o) => o.next_slots(e),
+        }
+    }
+
+    /// The parameter's next value, in the next values of the slots; the old ones are not read, so that new ones may take their place first.
+    pub fn next_parameter(&self, e: &Element, slots: &[Ex]) -> Ex {
+        match self {
+            Optimizer::Sgd(o) => o.next_parameter(e, slots),
+            Optimizer::AdaGrad(o) => o.next_parameter(e, slots),
+            Optimizer::RmsProp(o) => o.next_parameter(e, slots),
+            Optimizer::Adam(o) => o.next_parameter(e, slots),
         }
     }
 }

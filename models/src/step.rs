@@ -27,7 +27,7 @@ use cnnc_ir::{DType, Ex, Graph, Tensor, TensorType, TypeError, Value};
 use lift::{Lifting, Mode};
 use thiserror::Error;
 use update::Updating;
-pub(crate) use update::used;
+pub(crate) use update::advance;
 
 /// Names of the inputs that every step has.
 pub const TARGETS: &str = "targets";

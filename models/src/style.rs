@@ -22,8 +22,8 @@ pub use features::Normalization;
 pub use layers::{Layers, convolutions, default_layers};
 
 use crate::loss::map;
-use crate::optimizer::{Adam, Element, Optimizer};
-use crate::step::{RATE, STEP, State, StateKind, Step, used};
+use crate::optimizer::{Adam, Optimizer};
+use crate::step::{RATE, STEP, State, StateKind, Step, advance};
 use cnnc_ir::autodiff::{GradientError, gradients};
 use cnnc_ir::{Composer, DType, Ex, Graph, Tensor, TensorType, TypeError, Value};
 use thiserror::Error;
@@ -226,25 +226,13 @@ impl Updating {
         let scalar = map(graph, &scalar, &[self.rate, self.number])?;
         let mut operands: Vec<Value> = self.states.iter().map(|(_, value, _)| *value).collect();
         operands.insert(1, gradient);
-        let count = operands.len();
-        operands.extend([self.rate, scalar]);
-        let arg = |k: usize| Ex::arg(k, DType::F32);
-        let update = self.optimizer.update(&Element {
-            parameter: arg(0),
-            gradient: arg(1),
-            slots: (2..count).map(arg).collect(),
-            rate: arg(count),
-            scalar: arg(count + 1),
-        });
-        let cut = update.parameter.clamp(0.0, 1.0);
+        let shared = [self.rate, scalar];
+        let values = advance(graph, &self.optimizer, operands, shared, |picture| {
+            picture.clamp(0.0, 1.0)
+        })?;
         let mut made = Vec::new();
-        for ((name, _, initial), next_value) in self
-            .states
-            .into_iter()
-            .zip([cut].iter().chain(&update.slots))
-        {
+        for ((name, _, initial), value) in self.states.into_iter().zip(values) {
             let next = format!("{name}.next");
-            let value = used(graph, next_value, &operands)?;
             graph.add_output(&next, value);
             made.push(State {
                 kind: match name == IMAGE {

@@ -28,14 +28,16 @@ fn graph(optimizer: &Optimizer) -> Graph {
     let slots = optimizer.slots();
     operands.extend(slots.iter().map(|slot| graph.add_input(slot, vector())));
     let arg = |k: usize| Ex::arg(k, DType::F32);
-    let update = optimizer.update(&Element {
+    let element = Element {
         parameter: arg(0),
         gradient: arg(1),
         slots: (4..4 + slots.len()).map(arg).collect(),
         rate: arg(2),
         scalar: optimizer.scalar(&arg(2), &arg(3)),
-    });
-    for (k, next) in [update.parameter].iter().chain(&update.slots).enumerate() {
+    };
+    let slots = optimizer.next_slots(&element);
+    let parameter = optimizer.next_parameter(&element, &slots);
+    for (k, next) in [parameter].iter().chain(&slots).enumerate() {
         let attrs = [
             ("dtype", AttrValue::DType(DType::F32)),
             ("expr", AttrValue::Expr(next.finish())),

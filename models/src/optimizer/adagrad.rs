@@ -1,7 +1,8 @@
 //! AdaGrad (Duchi, Hazan and Singer 2011): `s += g²`, `p -= r g / (sqrt(s) + E)`.
 
-use super::{Element, Update, rate};
+use super::{Element, rate};
 use crate::spec::{Spec, SpecError};
+use cnnc_ir::Ex;
 use std::fmt;
 
 /// See the module's head.
@@ -19,13 +20,14 @@ impl AdaGrad {
         })
     }
 
-    pub(super) fn update(&self, e: &Element) -> Update {
+    pub(super) fn next_slots(&self, e: &Element) -> Vec<Ex> {
         let g = &e.gradient;
-        let squares = &e.slots[0] + &(g * g);
-        Update {
-            parameter: &e.parameter - &(&(&e.rate * g) / &(squares.sqrt() + self.epsilon)),
-            slots: vec![squares],
-        }
+        vec![&e.slots[0] + &(g * g)]
+    }
+
+    pub(super) fn next_parameter(&self, e: &Element, slots: &[Ex]) -> Ex {
+        let root = slots[0].sqrt() + self.epsilon;
+        &e.parameter - &(&(&e.rate * &e.gradient) / &root)
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Epsilon stands where the paper's remark after its algorithm and Keras have it, beside the uncorrected root.
 
-use super::{Element, Update, blend, literal, rate};
+use super::{Element, blend, literal, rate};
 use crate::spec::{Spec, SpecError};
 use cnnc_ir::Ex;
 use std::fmt;
@@ -55,18 +55,19 @@ impl Adam {
         rate * &left(self.beta2).sqrt() / left(self.beta1)
     }
 
-    pub(super) fn update(&self, e: &Element) -> Update {
+    pub(super) fn next_slots(&self, e: &Element) -> Vec<Ex> {
         let g = &e.gradient;
         let mean = blend(self.beta1, &e.slots[0], 1.0 - self.beta1, g);
         let squares = blend(self.beta2, &e.slots[1], 1.0 - self.beta2, &(g * g));
-        let way = &e.scalar * &mean / (squares.sqrt() + self.epsilon);
-        let parameter = match self.weight_decay {
+        vec![mean, squares]
+    }
+
+    pub(super) fn next_parameter(&self, e: &Element, slots: &[Ex]) -> Ex {
+        let (mean, squares) = (&slots[0], &slots[1]);
+        let way = &e.scalar * mean / (squares.sqrt() + self.epsilon);
+        match self.weight_decay {
             0.0 => &e.parameter - &way,
             decay => &e.parameter - &(way + &e.rate * &(&e.parameter * decay)),
-        };
-        Update {
-            parameter,
-            slots: vec![mean, squares],
         }
     }
 }

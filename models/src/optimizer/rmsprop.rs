@@ -1,7 +1,8 @@
 //! RMSProp (Tieleman and Hinton 2012): `s = A s + (1 - A) g²`, `p -= r g / sqrt(s + E)`, as Keras has it.
 
-use super::{Element, Update, blend, rate};
+use super::{Element, blend, rate};
 use crate::spec::{Spec, SpecError};
+use cnnc_ir::Ex;
 use std::fmt;
 
 /// See the module's head.
@@ -22,14 +23,14 @@ impl RmsProp {
         })
     }
 
-    pub(super) fn update(&self, e: &Element) -> Update {
+    pub(super) fn next_slots(&self, e: &Element) -> Vec<Ex> {
         let g = &e.gradient;
-        let squares = blend(self.rho, &e.slots[0], 1.0 - self.rho, &(g * g));
-        let root = (&squares + self.epsilon).sqrt();
-        Update {
-            parameter: &e.parameter - &(&(&e.rate * g) / &root),
-            slots: vec![squares],
-        }
+        vec![blend(self.rho, &e.slots[0], 1.0 - self.rho, &(g * g))]
+    }
+
+    pub(super) fn next_parameter(&self, e: &Element, slots: &[Ex]) -> Ex {
+        let root = (&slots[0] + self.epsilon).sqrt();
+        &e.parameter - &(&(&e.rate * &e.gradient) / &root)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Stochastic gradient descent with momentum (Polyak 1964) or Nesterov's momentum, as PyTorch has them:
 //! `g += D p`, `v = M v + g`, `p -= r v`, Nesterov's `p -= r (g + M v)`.
 
-use super::{Element, Update, blend, rate};
+use super::{Element, blend, rate};
 use crate::spec::{Spec, SpecError};
+use cnnc_ir::Ex;
 use std::fmt;
 
 /// See the module's head.
@@ -27,26 +28,28 @@ impl Sgd {
         })
     }
 
-    pub(super) fn update(&self, e: &Element) -> Update {
-        let gradient = match self.weight_decay {
+    fn gradient(&self, e: &Element) -> Ex {
+        match self.weight_decay {
             0.0 => e.gradient.clone(),
             decay => &e.gradient + &(&e.parameter * decay),
-        };
-        let Some(velocity) = e.slots.first() else {
-            return Update {
-                parameter: &e.parameter - &(&e.rate * &gradient),
-                slots: Vec::new(),
-            };
-        };
-        let velocity = blend(self.momentum, velocity, 1.0, &gradient);
-        let way = match self.nesterov {
-            true => blend(1.0, &gradient, self.momentum, &velocity),
-            false => velocity.clone(),
-        };
-        Update {
-            parameter: &e.parameter - &(&e.rate * &way),
-            slots: vec![velocity],
         }
+    }
+
+    pub(super) fn next_slots(&self, e: &Element) -> Vec<Ex> {
+        let velocities = e.slots.iter();
+        let next = |v| blend(self.momentum, v, 1.0, &self.gradient(e));
+        velocities.map(next).collect()
+    }
+
+    pub(super) fn next_parameter(&self, e: &Element, slots: &[Ex]) -> Ex {
+        let way = match slots.first() {
+            None => self.gradient(e),
+            Some(velocity) if self.nesterov => {
+                blend(1.0, &self.gradient(e), self.momentum, velocity)
+            }
+            Some(velocity) => velocity.clone(),
+        };
+        &e.parameter - &(&e.rate * &way)
     }
 }
 

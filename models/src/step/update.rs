@@ -4,7 +4,7 @@ use super::lift::Learnt;
 use super::{RATE, STEP, Settings, State, StateKind};
 use crate::loss::{map, reduce};
 use crate::network::Clip;
-use crate::optimizer::Element;
+use crate::optimizer::{Element, Optimizer};
 use cnnc_ir::{DType, Ex, Graph, OpKind, Tensor, TypeError, Value};
 
 pub(super) struct Updating<'a> {
@@ -66,20 +66,9 @@ impl Updating<'_> {
                 StateKind::Slot,
             ));
         }
-        let count = operands.len();
-        operands.extend([rate, scalar]);
-        let arg = |k: usize| Ex::arg(k, DType::F32);
-        let update = optimizer.update(&Element {
-            parameter: arg(0),
-            gradient: arg(1),
-            slots: (2..count).map(arg).collect(),
-            rate: arg(count),
-            scalar: arg(count + 1),
-        });
-        let results = [update.parameter].into_iter().chain(update.slots);
+        let next = advance(self.graph, &optimizer, operands, [rate, scalar], Ex::clone)?;
         let mut made = Vec::new();
-        for ((name, initial, kind), result) in states.into_iter().zip(results) {
-            let value = used(self.graph, &result, &operands)?;
+        for ((name, initial, kind), value) in states.into_iter().zip(next) {
             let state = State::new(&name, initial, kind);
             self.graph.add_output(&state.next, value);
             made.push(state);
@@ -140,8 +129,38 @@ impl Updating<'_> {
     }
 }
 
+/// The next values of a parameter, held by `bound`, and of its slots; `operands` are its own value, its gradient and the slots.
+///
+/// The slots' come first and the parameter's is computed from them, so that each can take its old value's place.
+pub(crate) fn advance(
+    graph: &mut Graph,
+    optimizer: &Optimizer,
+    mut operands: Vec<Value>,
+    [rate, scalar]: [Value; 2],
+    bound: impl Fn(&Ex) -> Ex,
+) -> Result<Vec<Value>, TypeError> {
+    let count = operands.len();
+    operands.extend([rate, scalar]);
+    let arg = |k: usize| Ex::arg(k, DType::F32);
+    let element = Element {
+        parameter: arg(0),
+        gradient: arg(1),
+        slots: (2..count).map(arg).collect(),
+        rate: arg(count),
+        scalar: arg(count + 1),
+    };
+    let next = optimizer.next_slots(&element);
+    let next = next.iter().map(|slot| used(graph, slot, &operands));
+    let next = next.collect::<Result<Vec<Value>, _>>()?;
+    operands.extend(&next);
+    let slots: Vec<Ex> = (count + 2..operands.len()).map(arg).collect();
+    let parameter = bound(&optimizer.next_parameter(&element, &slots));
+    let parameter = used(graph, &parameter, &operands)?;
+    Ok([parameter].into_iter().chain(next).collect())
+}
+
 /// A map of an expression in those of the operands that it reads.
-pub(crate) fn used(graph: &mut Graph, expr: &Ex, operands: &[Value]) -> Result<Value, TypeError> {
+fn used(graph: &mut Graph, expr: &Ex, operands: &[Value]) -> Result<Value, TypeError> {
     let code = expr.finish();
     let reads = |k: usize| {
         let arg = cnnc_ir::expr::ExprOp::Arg(k as u32);
