@@ -27,6 +27,7 @@ mod idx_names;
 mod masks;
 pub mod numpy;
 mod part;
+mod resize;
 mod samples;
 
 pub use augment::{Augment, Augmentation};
@@ -43,6 +44,8 @@ use std::path::Path;
 pub struct Options {
     /// Height and width that pictures are resized to; `None`: all must be of one size.
     pub size: Option<[usize; 2]>,
+    /// Whether images of arrays and IDX files are resized, too.
+    pub resize: bool,
     /// 1 or 3 channels that pictures are read with; `None`: as the first has.
     pub channels: Option<usize>,
     /// Number of classes, which labels are held against; `None`: as many as the training part shows.
@@ -59,6 +62,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             size: None,
+            resize: false,
             channels: None,
             classes: None,
             test_fraction: 0.2,
@@ -124,13 +128,17 @@ fn class_names(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
 impl Source {
     fn finish(self, options: &Options) -> Result<Dataset, DataError> {
         let most = options.classes.or(self.names.as_ref().map(Vec::len));
-        let train = self.train.finish(most)?;
+        let sized = |part| match options.size.filter(|_| options.resize) {
+            Some(size) => resize::resized(part, size, options.limit),
+            None => Ok(part),
+        };
+        let train = sized(self.train)?.finish(most)?;
         let shown = train.labels().iter().max().map_or(0, |l| *l as usize + 1);
         let count = most.unwrap_or(shown);
         let (train, test) = match self.test {
             Some(test) => {
                 let [path, labels_path] = [&test.images.path, &test.labels.path].map(Clone::clone);
-                let test = test.finish(Some(count))?;
+                let test = sized(test)?.finish(Some(count))?;
                 if test.shape() != train.shape() {
                     return Err(DataError::Shape {
                         path,

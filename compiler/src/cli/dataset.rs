@@ -20,10 +20,12 @@ pub fn open(
     classifier: &Classifier,
     test_fraction: f64,
     seed: u64,
+    resize: bool,
 ) -> Result<Dataset, Failure> {
     let picture = classifier.picture();
     let options = Options {
         size: picture.map(|[_, height, width]| [height, width]),
+        resize,
         channels: picture
             .map(|[channels, ..]| channels)
             .filter(|c| [1, 3].contains(c)),

@@ -28,7 +28,7 @@ pub fn run(a: &Eval, common: &Common) -> Result<(), Failure> {
     let labelling = classifier.labelling();
     let bounds = Bounds::read(&a.min, &a.max, &figures::names(labelling, a.top))?;
     let in_file = |e| with_file(&a.model, e);
-    let data = dataset::open(&a.data, &classifier, a.test_share, a.seed)?;
+    let data = dataset::open(&a.data, &classifier, a.test_share, a.seed, a.resize)?;
     let samples = match a.part {
         Part::Train => &data.train,
         Part::Test => &data.test,

@@ -36,7 +36,13 @@ pub fn run(a: &Train, common: &Common) -> Result<(), Failure> {
     let network = network(&a.network, seed, common)?;
     let in_file = |e: TrainError| with_file(&a.network, e);
     let classifier = Classifier::of(&network).map_err(in_file)?;
-    let data = dataset::open(&a.data, &classifier, a.learn.test_share, seed)?;
+    let data = dataset::open(
+        &a.data,
+        &classifier,
+        a.learn.test_share,
+        seed,
+        a.learn.resize,
+    )?;
     let training = training(&network, &a.learn)?;
     let options = Options {
         checkpoints,

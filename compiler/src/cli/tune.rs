@@ -43,7 +43,13 @@ pub fn run(a: &Tune, common: &Common) -> Result<(), Failure> {
     let trials = trials(a, &base, seed)?;
     let figure = figure(a.by.as_deref(), &base)?;
     let classifier = Classifier::of(&network).map_err(|e| train::with_file(&a.network, e))?;
-    let data = dataset::open(&a.data, &classifier, a.learn.test_share, seed)?;
+    let data = dataset::open(
+        &a.data,
+        &classifier,
+        a.learn.test_share,
+        seed,
+        a.learn.resize,
+    )?;
     let samples = &data.train;
     let parts = a.folds.map_or(HELD_OUT, |k| k as usize);
     if samples.len() < parts {

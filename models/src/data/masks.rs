@@ -126,7 +126,7 @@ fn unpacked(line: &[u8], depth: BitDepth, width: usize) -> impl Iterator<Item = 
 }
 
 /// Each pixel takes the value that lies below its centre.
-fn resized(
+pub(super) fn resized(
     values: &[i64],
     [height, width]: [usize; 2],
     [to_height, to_width]: [usize; 2],

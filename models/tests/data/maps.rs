@@ -217,3 +217,28 @@ fn what_is_wrong_with_an_array_of_maps_is_named() {
     y_test.npy: labels images where the training part labels pixels, or the other way round
     "#);
 }
+
+#[test]
+fn arrays_are_resized_with_their_maps_where_asked() {
+    let images = [0u8, 0, 255, 255, 102, 102, 204, 204];
+    let files = folder(&[
+        ("x_train.npy", npy(&[1, 2, 4], &images)),
+        ("y_train.npy", npy(&[1, 2, 4], &[0u8, 0, 1, 1, 0, 0, 1, 1])),
+        ("x_test.npy", npy(&[1, 1, 2], &[0u8, 255])),
+        ("y_test.npy", npy(&[1, 1, 2], &[0u8, 1])),
+    ]);
+    let options = Options {
+        resize: true,
+        ..classes(2, [1, 2])
+    };
+    let data = open(files.path(), &options).unwrap();
+    assert_eq!(data.train.shape(), [1, 1, 2]);
+    assert_eq!(image(&data.train, 0), [77.0 / 255.0, 204.0 / 255.0]);
+    assert_eq!(data.train.labels(), [0, 1]);
+    assert_eq!(image(&data.test, 0), [0.0, 1.0]);
+    let floats = folder(&[
+        ("x_train.npy", npy(&[1, 2, 1], &[0.5f32, 0.25])),
+        ("y_train.npy", npy(&[1], &[0u8])),
+    ]);
+    insta::assert_snapshot!(open(floats.path(), &options).unwrap_err(), @"x_train.npy: floats of 2x1; only bytes are resized");
+}

@@ -88,6 +88,9 @@ pub struct Learn {
     /// Of parameters, order of samples, augmentation and dropout (default: 0; with --resume the checkpoint's)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Resize images of arrays and IDX files to what the network takes, as pictures in folders always are
+    #[arg(long)]
+    pub resize: bool,
     /// Share of the samples that becomes the test part where the data set has none
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
     pub test_share: f64,
@@ -127,6 +130,9 @@ pub struct Eval {
     /// Fail with status 1 where a figure is higher: loss=0.1; may be given more than once
     #[arg(long, value_name = "FIGURE=VALUE")]
     pub max: Vec<String>,
+    /// Resize images of arrays and IDX files to what the network takes, as pictures in folders always are
+    #[arg(long)]
+    pub resize: bool,
     /// Share of the samples that becomes the test part where the data set has none
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
     pub test_share: f64,
