@@ -10,11 +10,11 @@
 //! to what is there. Where the input has no halo, kernel positions that lose different outputs to the padding have tiles of their own.
 //!
 //! Where every channel has its own filter, lanes are channels of both operands, pixels are kernel positions, and a block's planes are
-//! walked over but once or twice, so that nothing is cut. Deliberately absent: other groups.
+//! walked over but once or twice, so that nothing is cut. Other groups are whole blocks, each with tiles over its own input channels.
 
 use super::blocking::even;
 use super::choice::Tiling;
-use super::conv::ConvGeometry;
+use super::conv::{ConvGeometry, aligned};
 use super::packing::{BlockCopy, CopyAxis};
 use super::placement::Placement;
 use super::plan::{ChannelGroup, Order, Plan, PlanError, SpatialUnit};
@@ -50,17 +50,20 @@ pub struct Scattered {
 /// Plans the filter gradient of `conv`, whose output placement is that of the gradient of the output.
 ///
 /// # Errors
-/// If the geometry is inconsistent, if there are groups of several channels, or if the gradient of the output is not blocked, of a
-/// depthwise convolution the input, too.
+/// If the geometry is inconsistent, if groups of several channels are no whole blocks, or if the gradient of the output is not
+/// blocked, of a depthwise convolution the input, too.
 pub fn plan(conv: &ConvGeometry, target: Target) -> Result<FilterPlan, PlanError> {
     conv.check()?;
     let filter = Filter { conv, target };
-    if conv.groups != 1 && !filter.is_depthwise() {
-        return Err(PlanError::geometry(
-            "the group count",
-            "1, or that of both sides' channels",
-            conv.groups,
-        ));
+    if conv.groups > 1 && !filter.is_depthwise() {
+        let [inputs, outputs] = [conv.in_channels, conv.out_channels].map(|n| n / conv.groups);
+        let block = conv.input_placement.block;
+        aligned("the input channels of a group", inputs, block, true)?;
+        if !outputs.is_multiple_of(BLOCK) {
+            let what = "the output channels of a group";
+            let expected = format!("a multiple of {BLOCK}");
+            return Err(PlanError::geometry(what, expected, outputs));
+        }
     }
     let mut blocks = vec![("the block of the output's gradient", conv.output_placement)];
     if filter.is_depthwise() {
@@ -215,10 +218,6 @@ impl Filter<'_> {
         let (mut tiles, mut groups) = (Vec::new(), Vec::new());
         let mut shapes: Vec<(Vec<Column>, u32)> = Vec::new();
         let plane = self.conv.output_placement.strides[1] * ELEMENT;
-        let input_plane = match self.is_depthwise() {
-            true => self.conv.input_placement.strides[1] * ELEMENT,
-            false => 0,
-        };
         let mut block = 0;
         for columns in columns {
             let first_tile = match shapes.iter().find(|(known, _)| *known == columns) {
@@ -239,7 +238,7 @@ impl Filter<'_> {
             };
             groups.push(ChannelGroup {
                 first_tile,
-                input: block * input_plane,
+                input: self.input_of(block as usize),
                 weights: block * plane,
                 bias: 0,
                 output: block * self.rows() as i64 * ROW,
@@ -255,6 +254,18 @@ impl Filter<'_> {
         })
     }
 
+    /// Byte offset of the input channels that the filters of a block of output channels read.
+    fn input_of(&self, block: usize) -> i64 {
+        let first = match self.is_depthwise() {
+            true => block * BLOCK,
+            false => {
+                let group = block * BLOCK / (self.conv.out_channels / self.conv.groups);
+                group * self.channels()
+            }
+        };
+        self.conv.input_placement.channel(first)
+    }
+
     /// Columns that a block of output channels takes.
     fn halves(&self) -> usize {
         BLOCK / self.target.lanes().count()
@@ -262,14 +273,21 @@ impl Filter<'_> {
 
     /// The columns of each call: whole blocks of output channels, as many as suit.
     fn columns(&self) -> Vec<Vec<Column>> {
-        let blocks = self.conv.out_channels.div_ceil(BLOCK);
         let per_call = match self.is_depthwise() {
             true => 1,
             false => (4 / self.halves()).clamp(1, 2),
         };
+        let (parts, blocks) = match self.is_depthwise() {
+            true => (1, self.conv.out_channels.div_ceil(BLOCK)),
+            false => {
+                let channels = self.conv.out_channels / self.conv.groups;
+                (self.conv.groups, channels.div_ceil(BLOCK))
+            }
+        };
         let plane = self.conv.output_placement.strides[1] * ELEMENT;
         let lanes = self.target.lanes();
-        even(blocks, per_call)
+        (0..parts)
+            .flat_map(|_| even(blocks, per_call))
             .map(|blocks| {
                 let column = |k: usize| {
                     let (block, half) = (k / self.halves(), k % self.halves());

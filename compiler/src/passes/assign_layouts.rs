@@ -189,8 +189,7 @@ fn filter(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
     let node = graph.node(id);
     let x = graph.ty(node.inputs[0]?).fixed_shape()?;
     let dy = graph.ty(node.inputs[1]?).fixed_shape()?;
-    let is_depthwise = conv.groups > 1 && [x.get(1), dy.get(1)] == [Some(&conv.groups); 2];
-    if x.len() != 4 || conv.groups != 1 && !is_depthwise {
+    if x.len() != 4 || !suits(conv.groups, [x[1], dy[1]]) {
         return None;
     }
     let mut halo = [0; 4];
@@ -198,9 +197,8 @@ fn filter(graph: &Graph, id: NodeId, few: bool, conv: &Conv) -> Option<Role> {
         halo[axis] = width(conv.pads_begin[axis])?;
         halo[axis + 2] = width(conv.pads_end[axis])?;
     }
-    Some(Role::Filter(
-        (is_depthwise || !few || x[1] > FEW).then_some(halo),
-    ))
+    let few = few && conv.groups == 1 && x[1] <= FEW;
+    Some(Role::Filter((!few).then_some(halo)))
 }
 
 /// A transposed convolution. Its halo is what the taps reach beyond the input.
