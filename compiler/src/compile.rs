@@ -104,7 +104,9 @@ pub struct Compiled {
 /// Compiles a graph.
 pub fn compile(mut graph: Graph, options: &CompileOptions) -> Result<Compiled, CompileError> {
     let statistics = Statistics::of(&graph);
-    passes::run(&mut graph, &options.passes)?;
+    let mut wanted = options.passes.clone();
+    wanted.recompute |= !options.states.is_empty();
+    passes::run(&mut graph, &wanted)?;
     let target = match options.cpu {
         CpuLevel::Baseline => Target::Clif128 { fma: false },
         CpuLevel::V3 => Target::Avx2,

@@ -1,7 +1,7 @@
 //! cnnc, the compiler: ONNX or a native description in, one artefact of native code out.
 //!
 //! The stages, left to right; a module imports only to its left:
-//! `frontend | passes | statistics < schedule < memory < kernel < select < codegen < emit < compile < tune | train | style < cli`.
+//! `frontend | order | passes | statistics < schedule < memory < kernel < select < codegen < emit < compile < tune | train | style < cli`.
 
 pub mod cli;
 pub mod codegen;
@@ -10,6 +10,7 @@ pub mod emit;
 pub mod frontend;
 pub mod kernel;
 pub mod memory;
+pub mod order;
 pub mod passes;
 pub mod schedule;
 pub mod select;

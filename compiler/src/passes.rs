@@ -10,6 +10,7 @@ mod fold_pads;
 mod fuse_elementwise;
 mod fuse_epilogues;
 mod fuse_rectifiers;
+mod recompute;
 mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
@@ -28,6 +29,8 @@ pub struct PassOptions {
     pub fold_bytes: usize,
     /// Names of passes that are left out (tests, and users who want to see a graph as it was).
     pub skip: Vec<String>,
+    /// Whether values are computed twice where that saves memory: training steps.
+    pub recompute: bool,
 }
 
 impl Default for PassOptions {
@@ -35,6 +38,7 @@ impl Default for PassOptions {
         PassOptions {
             fold_bytes: 64 << 20,
             skip: Vec::new(),
+            recompute: false,
         }
     }
 }
@@ -115,6 +119,10 @@ pub const PIPELINE: &[Pass] = &[
     pass!(
         fuse_epilogues,
         "elementwise operators join the contraction, window or reduction before them"
+    ),
+    pass!(
+        recompute,
+        "values of a step's forward half that its backward half computes again instead of keeping them"
     ),
     pass!(
         assign_layouts,

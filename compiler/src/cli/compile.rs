@@ -33,6 +33,7 @@ pub fn run(a: &Compile, common: &Common) -> Result<(), Failure> {
     }
     let mut options = load::compile_options(common)?;
     options.passes.skip = a.skip.clone();
+    options.passes.recompute = a.step.train;
     let graph = match a.step.train {
         true => training_step(a, common, &mut options)?,
         false => load::graph(path, &load::shapes(&a.model.inputs)?, common)?,

@@ -14,6 +14,7 @@ mod fold_pads;
 mod fuse_elementwise;
 mod fuse_epilogues;
 mod fuse_rectifiers;
+mod recompute;
 mod remove_dead;
 mod remove_noops;
 mod remove_requantization;
@@ -46,10 +47,14 @@ use Results::{Rounded, Same};
 fn check(pass: &str, results: Results, text: &str) -> String {
     let before = seeded::network(&format!("graph \"t\" {}", text.trim_start()));
     assert_eq!(verify(&before), Ok(()), "before:\n{before}");
+    let options = PassOptions {
+        recompute: true,
+        ..PassOptions::default()
+    };
     let run = |graph: &mut Graph| {
         let pass = PIPELINE.iter().find(|p| p.name == pass);
         let run = pass.expect("a pass of the pipeline").run;
-        run(graph, &PassOptions::default()).unwrap_or_else(|e| panic!("{e}"))
+        run(graph, &options).unwrap_or_else(|e| panic!("{e}"))
     };
     let mut after = before.clone();
     let changes = run(&mut after);
