@@ -156,6 +156,16 @@ pub struct Place {
     pub offset: u64,
 }
 
+impl Place {
+    /// So many bytes further on.
+    fn moved(self, by: i64) -> Place {
+        Place {
+            offset: self.offset.wrapping_add_signed(by),
+            ..self
+        }
+    }
+}
+
 impl From<&View> for Place {
     fn from(v: &View) -> Place {
         Place {

@@ -3,13 +3,23 @@
 //! Rows of `a` are a tile's pixels and columns of `b` its vectors. A constant `b` is packed, in whatever way it lies;
 //! any other is read where it is, which needs its columns side by side.
 
-use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights};
+use super::blocking::{Blocking, ChannelRange, Region, Steps, Weights, even};
 use super::conv::side_by_side;
 use super::placement::Placement;
 use super::plan::{ChannelGroup, Plan, PlanError};
 use super::reduction::{Axis, CHUNK, chunked};
 use super::tile::{ELEMENT, Init, Source, Step, Target};
 use std::fmt;
+use std::ops::Range;
+
+/// Bytes of a page of memory.
+const PAGE: i64 = 4096;
+
+/// Rows of a right-hand side read in place that are walked over before the next columns: so many pages the processor keeps in mind.
+const RUN: usize = 256;
+
+/// Bytes of a right-hand side that comes from memory.
+const FROM_MEMORY: usize = 8 << 20;
 
 /// Element strides of a stack of matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +140,17 @@ impl fmt::Display for MatmulGeometry {
 impl MatmulGeometry {
     fn shares_b(&self) -> bool {
         self.b.batch == 0 || self.batch == 1
+    }
+
+    /// The reduction in runs, to be summed one after the other: several where rows of a large right-hand side lie pages apart.
+    pub fn runs(&self) -> Vec<Range<usize>> {
+        let bytes = self.inner.saturating_mul(self.columns) * size_of::<f32>();
+        let is_scattered = !self.pack && self.b.row * ELEMENT >= PAGE && bytes >= FROM_MEMORY;
+        let most = match is_scattered && self.batch == 1 {
+            true => RUN,
+            false => self.inner,
+        };
+        even(self.inner, most).collect()
     }
 
     /// The plan of the whole stack, from that of its [`blocking`].

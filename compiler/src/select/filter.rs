@@ -21,8 +21,8 @@ pub fn filter_tile(selector: &mut Selector, request: &Request) -> Offer {
         kernels.push(Kernel::Tiled(Tiled {
             plan,
             target: selector.target,
-            input: moved(Place::from(x), from),
-            weights: moved(Place::from(dy), to),
+            input: Place::from(x).moved(from),
+            weights: Place::from(dy).moved(to),
             output: scattered,
             bias: scattered,
             residual: scattered,
@@ -52,7 +52,7 @@ pub(super) fn filter_winograd(selector: &mut Selector, request: &Request) -> Off
         offset: selector.constants.floats(&gradient.constants()),
     };
     let parts: Vec<Place> = (0..gradient.parts)
-        .map(|part| moved(scattered, (part * bytes) as i64))
+        .map(|part| scattered.moved((part * bytes) as i64))
         .collect();
     let copies = summed(&gradient.scattered.copies(), &parts, Place::from(output))?;
     let mut kernels = vec![Kernel::Staged(Staged {
@@ -74,13 +74,6 @@ fn decide(selector: &mut Selector, geometry: &ConvGeometry) -> Option<Choice> {
     let admitted =
         selector.wishes.numerics != Numerics::Strict && winograd::check(geometry).is_ok();
     admitted.then(|| selector.decide_gradient(geometry))
-}
-
-fn moved(place: Place, by: i64) -> Place {
-    Place {
-        offset: place.offset.wrapping_add_signed(by),
-        ..place
-    }
 }
 
 /// The convolution whose filters the gradient is for, and the views of its input, its output's gradient and the result.

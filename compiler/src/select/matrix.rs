@@ -6,6 +6,7 @@ use super::filters::{Filter, copied};
 use super::{Kernel, Offer, Place, Request, Selector, Tiled};
 use crate::kernel::matmul::{self, MatmulGeometry, MatrixStrides};
 use crate::kernel::packing::{BlockCopy, CopyAxis};
+use crate::kernel::tile::{ELEMENT, Init};
 use crate::memory::view::{Space, View};
 use cnnc_ir::class::{Contract, Semantics};
 use cnnc_ir::{Layout, Tensor};
@@ -76,7 +77,7 @@ impl<'r> Product<'r> {
         })
     }
 
-    /// `c = a b`, tile by tile where `c` lies.
+    /// `c = a b`, tile by tile where `c` lies, run by run of the reduction.
     fn straight(self, selector: &mut Selector, request: &Request) -> Offer {
         let [a, b, c] = self.operands;
         let bias = self.split.fused.bias.as_ref().map(Tensor::to_f32);
@@ -84,44 +85,62 @@ impl<'r> Product<'r> {
             bias: bias.is_some(),
             ..self.geometry
         };
-        let direct = matmul::blocking(&geometry, selector.target).map_err(|e| e.to_string())?;
-        let plan = selector
-            .decided(geometry.to_string(), &direct)
-            .map(|plan| geometry.stacked(plan))
-            .map_err(|e| e.to_string())?;
-        let (weights, mut kernels) = match (&plan.packing, self.constant) {
-            (Some(packing), _) => Filter::of(request, 1)?.pack(selector, packing)?,
-            (None, Some(t)) => (Place::from(&selector.constants.plain(t)), Vec::new()),
-            (None, None) => (Place::from(b), Vec::new()),
-        };
-        let bias = match bias {
-            Some(values) => {
-                let packed = plan
-                    .packing
-                    .as_ref()
-                    .map_or(Some(values.clone()), |p| p.pack_bias(&values));
-                selector
-                    .constants
-                    .floats(&packed.ok_or("the bias is shorter than the columns")?)
-            }
-            None => 0,
-        };
         let input = match &request.values[0] {
             Some(t) => Place::from(&selector.constants.plain(t)),
             None => Place::from(a),
         };
-        kernels.push(Kernel::Tiled(Tiled {
-            plan,
-            target: selector.target,
-            input,
-            weights,
-            output: Place::from(c),
-            bias: Place {
-                space: Space::Weights,
-                offset: bias,
-            },
-            residual: self.split.fused.residual.unwrap_or(Place::from(c)),
-        }));
+        let runs = geometry.runs();
+        let mut kernels = Vec::new();
+        for (number, run) in runs.iter().enumerate() {
+            let is_last = number + 1 == runs.len();
+            let part = MatmulGeometry {
+                inner: run.len(),
+                bias: geometry.bias && number == 0,
+                epilogue: match is_last {
+                    true => geometry.epilogue.clone(),
+                    false => Vec::new(),
+                },
+                ..geometry
+            };
+            let mut direct = matmul::blocking(&part, selector.target).map_err(|e| e.to_string())?;
+            if number > 0 {
+                direct.init = Init::Accumulate;
+            }
+            let plan = selector
+                .decided(geometry.to_string(), &direct)
+                .map(|plan| geometry.stacked(plan))
+                .map_err(|e| e.to_string())?;
+            let (weights, packing) = match (&plan.packing, self.constant) {
+                (Some(packing), _) => Filter::of(request, 1)?.pack(selector, packing)?,
+                (None, Some(t)) => (Place::from(&selector.constants.plain(t)), Vec::new()),
+                (None, None) => (Place::from(b), Vec::new()),
+            };
+            kernels.extend(packing);
+            let offset = match &bias {
+                Some(values) if part.bias => {
+                    let packed = match &plan.packing {
+                        Some(packing) => packing.pack_bias(values),
+                        None => Some(values.clone()),
+                    };
+                    let packed = packed.ok_or("the bias is shorter than the columns")?;
+                    selector.constants.floats(&packed)
+                }
+                _ => 0,
+            };
+            let from = |stride: i64| run.start as i64 * stride * ELEMENT;
+            kernels.push(Kernel::Tiled(Tiled {
+                plan,
+                target: selector.target,
+                input: input.moved(from(geometry.a.column)),
+                weights: weights.moved(from(geometry.b.row)),
+                output: Place::from(c),
+                bias: Place {
+                    space: Space::Weights,
+                    offset,
+                },
+                residual: self.split.fused.residual.unwrap_or(Place::from(c)),
+            }));
+        }
         self.split.finish(selector, request, kernels)
     }
 

@@ -22,6 +22,7 @@ const FORMS: &[&str] = &[
     "%x: f32[1,8,6,6], %w: f32[8,3,2,2]) {\n %y = ConvTranspose(%x, %w) {group=2, strides=[2, 2]}",
     "%x: f32[2,4,9], %w: f32[4,6,3]) {\n %y = ConvTranspose(%x, %w) {dilations=[2]}",
     "%x: f32[9,33], %w: f32[17,33], %b: f32[17]) {\n %y = Gemm(%x, %w, %b) {transB=1}",
+    "%x: f32[5,1100], %w: f32[1100,2048], %b: f32[2048]) {\n %g = Gemm(%x, %w, %b)\n %y = Relu(%g)",
     "%x: f32[2,3,7,20], %w: f32[2,1,20,11]) {\n %y = MatMul(%x, %w)",
     "%x: f32[2,16,9,9]) {\n %y = MaxPool(%x) {kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}",
     "%x: f32[2,16,9,9]) {\n %y = AveragePool(%x) {kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}",
