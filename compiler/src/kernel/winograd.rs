@@ -15,8 +15,8 @@
 //! `9 m² / (m + 2)²`: 2.25 for m = 2, 4 for m = 4; `U` is larger than `g` by `(m + 2)² / 9`. The error grows with m: relative to the
 //! largest output about 5e-7 for m = 2 and 1e-5 for m = 4 (direct: 1e-6).
 //!
-//! Work is cut into strips of squares small enough that `V` stays in the cache a core has to itself; a strip's program
-//! ([`StagedPlan`]) transforms its patches, and then for each group of output channels multiplies and transforms back.
+//! Work is cut into strips of squares small enough that `V` stays in the cache a core has to itself, of several images where these are
+//! small; a strip's program ([`StagedPlan`]) transforms its patches, and then for each group of output channels multiplies and transforms back.
 //!
 //! A non-finite input spreads over its square. Deliberately absent: strides, dilations and groups.
 
@@ -67,10 +67,11 @@ pub fn plan(
     check(conv)?;
     let algorithm = scheme.algorithm;
     let squares = Squares::new(conv, scheme)?;
-    let product = product(conv, squares.per_strip(), filters.computed, target)?;
+    let images = cost::images(conv, scheme, target, filters.computed);
+    let product = product(conv, squares.per_strip() * images, filters.computed, target)?;
     let channels = [conv.in_channels, conv.out_channels];
     let filters = PackedFilters::new(algorithm, filters.order, channels, &product);
-    let builder = Builder::new(conv, algorithm, &squares, &product, &filters);
+    let builder = Builder::new(conv, scheme, images, &squares, &product, &filters);
     Ok(Winograd {
         plan: builder.plan(),
         filters,
@@ -209,6 +210,8 @@ struct Bundle {
 struct Builder<'a> {
     conv: &'a ConvGeometry,
     algorithm: Algorithm,
+    /// Images of a strip.
+    images: usize,
     squares: &'a Squares,
     product: &'a Plan,
     filters: &'a PackedFilters,
@@ -222,19 +225,21 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(
         conv: &'a ConvGeometry,
-        algorithm: Algorithm,
+        scheme: Scheme,
+        images: usize,
         squares: &'a Squares,
         product: &'a Plan,
         filters: &'a PackedFilters,
     ) -> Self {
         let bundles = bundles(product, conv.out_channels);
-        let plane = squares.per_strip() as i64 * VECTOR;
+        let plane = (squares.per_strip() * images) as i64 * VECTOR;
         let widest = bundles.iter().map(|b| b.blocks.len()).max().unwrap_or(0);
         // An odd number of vectors apart, components fall into different sets of the cache.
         let apart = |blocks: usize| ((blocks as i64 * plane / VECTOR) | 1) * VECTOR;
         Builder {
             conv,
-            algorithm,
+            algorithm: scheme.algorithm,
+            images,
             squares,
             product,
             filters,
@@ -248,18 +253,45 @@ impl<'a> Builder<'a> {
     fn plan(mut self) -> StagedPlan {
         let parts = self.squares.parts();
         let per_part = self.bundles.len().div_ceil(parts);
-        let placements = [&self.conv.input_placement, &self.conv.output_placement];
-        let images = placements.map(|p| p.strides[0] * ELEMENT);
+        let steps = self.image_steps();
+        let (whole, rest) = (self.conv.batch / self.images, self.conv.batch % self.images);
         for strip in self.squares.strips() {
             for part in even(self.bundles.len(), per_part) {
-                let program = self.program(&strip.lines, part);
-                let offsets = (0..self.conv.batch as i64)
-                    .map(|n| [strip.input + n * images[0], strip.output + n * images[1]]);
-                self.staged.strips(program, offsets);
+                for (images, groups) in [(self.images, 0..whole), (rest, whole..whole + 1)] {
+                    if images == 0 {
+                        continue;
+                    }
+                    let lines = self.of_images(&strip.lines, images);
+                    let program = self.program(&lines, part.clone());
+                    let first = groups.map(|group| (group * self.images) as i64);
+                    let offsets =
+                        first.map(|n| [strip.input + n * steps[0], strip.output + n * steps[1]]);
+                    self.staged.strips(program, offsets);
+                }
             }
         }
         let scratch = self.components.iter().sum::<i64>() * self.algorithm.components() as i64;
         self.staged.finish(scratch as u64)
+    }
+
+    /// Bytes from image to image, of input and output.
+    fn image_steps(&self) -> [i64; 2] {
+        let placements = [&self.conv.input_placement, &self.conv.output_placement];
+        placements.map(|p| p.strides[0] * ELEMENT)
+    }
+
+    /// The lines of one image, in so many.
+    fn of_images(&self, lines: &[Line], images: usize) -> Vec<Line> {
+        let [input, output] = self.image_steps();
+        let image = |n: usize| {
+            lines.iter().map(move |line| Line {
+                first: line.first + n * self.squares.per_strip(),
+                input: line.input + n as i64 * input,
+                output: line.output + n as i64 * output,
+                ..line.clone()
+            })
+        };
+        (0..images).flat_map(image).collect()
     }
 
     /// The rounds of a strip for some of the bundles.

@@ -26,17 +26,21 @@ struct Case {
 
 fn cases() -> impl Strategy<Value = Case> {
     let channels = [1usize..50, 1usize..70];
-    let input = [3usize..27, 3usize..27];
+    // A few images, or so many small ones that strips are of several.
+    let images = prop_oneof![
+        (1usize..3, [3usize..27, 3usize..27]),
+        (9usize..40, [3usize..8, 3usize..8]),
+    ];
     let pads = [0usize..3, 0usize..3, 0usize..3, 0usize..3];
-    (1usize..3, channels, input, pads, any::<bool>()).prop_map(
-        |(batch, channels, input, pads, relu)| Case {
+    (images, channels, pads, any::<bool>()).prop_map(|((batch, input), channels, pads, relu)| {
+        Case {
             batch,
             channels,
             input,
             pads,
             relu,
-        },
-    )
+        }
+    })
 }
 
 /// The compiled convolution and the interpreter's.

@@ -29,6 +29,10 @@ const RESIDENT: f64 = 600e3;
 /// Cycles of one call of a tile beside its multiply-adds.
 const CALL: f64 = 10.0;
 
+/// Squares of a strip of several images at most, and strips there are to be then.
+const SQUARES: usize = 128;
+const UNITS: usize = 8;
+
 /// Pixels of the register block of a product, and channels of a bundle.
 const PIXELS: usize = 14;
 const BUNDLE: usize = 2 * BLOCK;
@@ -118,6 +122,30 @@ fn estimates(
     estimates
 }
 
+/// Images whose squares make a strip together, so that weights are fetched less often: several only where a strip is a whole image.
+/// They change no sum, and so are no part of a choice.
+pub fn images(conv: &ConvGeometry, scheme: Scheme, target: Target, computed: bool) -> usize {
+    let count = squares(conv, scheme.algorithm);
+    let is_whole = (0..2).all(|axis| scheme.cut.strip[axis] >= count[axis]);
+    let per_image = (count[0] * count[1]).max(1);
+    let most = match is_whole {
+        true => (SQUARES / per_image).clamp(1, conv.batch.max(1)),
+        false => 1,
+    };
+    let setting = Setting {
+        target,
+        threads: 1,
+        computed,
+        same_sums: true,
+    };
+    let units = |images: usize| conv.batch.div_ceil(images) * scheme.cut.parts;
+    let enough = UNITS.min(units(1));
+    let cycles = |images: &usize| cycles(conv, scheme, *images, setting);
+    let candidates = (1..=most).filter(|&images| units(images) >= enough);
+    let quickest = candidates.min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
+    quickest.unwrap_or(1)
+}
+
 /// Strips of whole rows of squares, and pieces of one row; each in one part or in several.
 fn cuts(conv: &ConvGeometry, algorithm: Algorithm, threads: usize) -> Vec<Cut> {
     let [rows, columns] = squares(conv, algorithm);
@@ -162,6 +190,12 @@ fn direct(conv: &ConvGeometry, target: Target) -> f64 {
 }
 
 fn winograd(conv: &ConvGeometry, scheme: Scheme, setting: Setting) -> f64 {
+    let images = images(conv, scheme, setting.target, setting.computed);
+    cycles(conv, scheme, images, setting)
+}
+
+/// Cycles where strips are of so many images.
+fn cycles(conv: &ConvGeometry, scheme: Scheme, images: usize, setting: Setting) -> f64 {
     let Setting {
         target, threads, ..
     } = setting;
@@ -171,7 +205,8 @@ fn winograd(conv: &ConvGeometry, scheme: Scheme, setting: Setting) -> f64 {
     let strips: usize = (0..2)
         .map(|axis| count[axis].div_ceil(strip[axis]))
         .product();
-    let (strips, per_strip) = ((strips * conv.batch) as f64, strip[0] * strip[1]);
+    let strips = (strips * conv.batch.div_ceil(images)) as f64;
+    let per_strip = strip[0] * strip[1] * images;
     let components = algorithm.components() as f64;
     let blocks = [conv.in_channels, conv.out_channels].map(|n| n.div_ceil(BLOCK) as f64);
     let bundles = conv.out_channels.div_ceil(BUNDLE) as f64;

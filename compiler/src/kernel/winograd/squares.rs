@@ -18,6 +18,7 @@ pub struct Squares {
 }
 
 /// Squares in a row that read and write alike.
+#[derive(Clone)]
 pub struct Line {
     /// The number of its first square in the strip.
     pub first: usize,
