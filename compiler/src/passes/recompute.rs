@@ -168,7 +168,7 @@ impl Lives {
 fn bytes(graph: &Graph, v: Value) -> u64 {
     let ty = graph.ty(v);
     match graph.node(v.node).op() {
-        Some(_) => (ty.elements().unwrap_or(0) * ty.dtype.size()) as u64,
+        Some(_) => ty.elements().unwrap_or(0).saturating_mul(ty.dtype.size()) as u64,
         None => 0,
     }
 }
